@@ -1,0 +1,227 @@
+//! Change: what happened in the control plane, numbered so that nobody misses any of it.
+
+use std::pin::Pin;
+
+use async_trait::async_trait;
+use futures_core::Stream;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+use crate::BoxError;
+use crate::clock::Timestamp;
+use crate::model::{
+    Api, ApiId, ApiKey, Application, ApplicationId, ClientId, DenyId, DenyPolicy, KeyId, KeyManagerConfig,
+    KeyManagerName, KeyMapping, Policy, PolicyKind, PolicyName, Revocation, Subscription, SubscriptionId,
+};
+
+/// The number of a change. Numbers are gap-free and rise by one with each event of one control plane.
+///
+/// It is also the cursor of [`EventBus::subscribe`]: *everything after this, please*.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(transparent)]
+pub struct Revision(pub u64);
+
+impl Revision {
+    /// The number after this one.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+/// One change with its number.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Its number.
+    pub revision: Revision,
+    /// When it was committed.
+    pub at: Timestamp,
+    /// What happened.
+    pub change: Change,
+}
+
+/// Something that gateways have to know.
+///
+/// Each carries the whole new state of one thing, never a difference, so applying one twice does no harm,
+/// and a [`Snapshot`](crate::Snapshot) is nothing but the changes that lead to the present.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "change", content = "value", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Change {
+    /// An API's revision is to be served from now on, instead of any earlier one.
+    ApiDeployed(Arc<Api>),
+    /// An API is no longer served.
+    ApiUndeployed(ApiId),
+    /// An application exists, or changed.
+    ApplicationSaved(Arc<Application>),
+    /// An application is gone.
+    ApplicationRemoved(ApplicationId),
+    /// A subscription exists, or changed.
+    SubscriptionSaved(Arc<Subscription>),
+    /// A subscription is gone.
+    SubscriptionRemoved(SubscriptionId),
+    /// An OAuth client speaks for an application.
+    KeyMappingSaved(Arc<KeyMapping>),
+    /// An OAuth client speaks for no application any more.
+    KeyMappingRemoved {
+        /// The client's key manager.
+        key_manager: KeyManagerName,
+        /// The client.
+        client: ClientId,
+    },
+    /// An API key is good.
+    ApiKeySaved(Arc<ApiKey>),
+    /// An API key is no longer good.
+    ApiKeyRemoved(KeyId),
+    /// A policy exists, or changed.
+    PolicySaved(Arc<Policy>),
+    /// A policy is gone.
+    PolicyRemoved {
+        /// Its kind.
+        kind: PolicyKind,
+        /// Its name.
+        name: PolicyName,
+    },
+    /// Calls are to be refused.
+    DenySaved(Arc<DenyPolicy>),
+    /// Calls are no longer to be refused.
+    DenyRemoved(DenyId),
+    /// A key manager's tokens are good; also when its keys changed.
+    KeyManagerSaved(Arc<KeyManagerConfig>),
+    /// A key manager's tokens are no longer good.
+    KeyManagerRemoved(KeyManagerName),
+    /// Credentials are no longer good.
+    Revoked(Revocation),
+}
+
+/// What a change is about: the later of two changes with one key replaces the earlier.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "each variant is the kind of thing it names")]
+pub enum ChangeKey {
+    Policy(u8, PolicyName),
+    KeyManager(KeyManagerName),
+    Api(ApiId),
+    Application(ApplicationId),
+    KeyMapping(KeyManagerName, ClientId),
+    ApiKey(KeyId),
+    Subscription(SubscriptionId),
+    Deny(DenyId),
+    RevokedToken(crate::model::TokenId),
+    RevokedClient(ClientId),
+    RevokedUser(crate::model::UserName),
+}
+
+impl Change {
+    /// What it is about.
+    pub fn key(&self) -> ChangeKey {
+        match self {
+            Self::ApiDeployed(api) => ChangeKey::Api(api.id.clone()),
+            Self::ApiUndeployed(id) => ChangeKey::Api(id.clone()),
+            Self::ApplicationSaved(application) => ChangeKey::Application(application.id.clone()),
+            Self::ApplicationRemoved(id) => ChangeKey::Application(id.clone()),
+            Self::SubscriptionSaved(subscription) => ChangeKey::Subscription(subscription.id.clone()),
+            Self::SubscriptionRemoved(id) => ChangeKey::Subscription(id.clone()),
+            Self::KeyMappingSaved(m) => ChangeKey::KeyMapping(m.key_manager.clone(), m.client.clone()),
+            Self::KeyMappingRemoved { key_manager, client } => {
+                ChangeKey::KeyMapping(key_manager.clone(), client.clone())
+            }
+            Self::ApiKeySaved(key) => ChangeKey::ApiKey(key.id.clone()),
+            Self::ApiKeyRemoved(id) => ChangeKey::ApiKey(id.clone()),
+            Self::PolicySaved(policy) => ChangeKey::Policy(policy.kind as u8, policy.name.clone()),
+            Self::PolicyRemoved { kind, name } => ChangeKey::Policy(*kind as u8, name.clone()),
+            Self::DenySaved(deny) => ChangeKey::Deny(deny.id.clone()),
+            Self::DenyRemoved(id) => ChangeKey::Deny(id.clone()),
+            Self::KeyManagerSaved(config) => ChangeKey::KeyManager(config.name.clone()),
+            Self::KeyManagerRemoved(name) => ChangeKey::KeyManager(name.clone()),
+            Self::Revoked(Revocation::Token { id, .. }) => ChangeKey::RevokedToken(id.clone()),
+            Self::Revoked(Revocation::Client { client, .. }) => ChangeKey::RevokedClient(client.clone()),
+            Self::Revoked(Revocation::User { user, .. }) => ChangeKey::RevokedUser(user.clone()),
+        }
+    }
+
+    /// Whether it takes something away, so that a snapshot need not hold it.
+    pub fn removes(&self) -> bool {
+        matches!(
+            self,
+            Self::ApiUndeployed(_)
+                | Self::ApplicationRemoved(_)
+                | Self::SubscriptionRemoved(_)
+                | Self::KeyMappingRemoved { .. }
+                | Self::ApiKeyRemoved(_)
+                | Self::PolicyRemoved { .. }
+                | Self::DenyRemoved(_)
+                | Self::KeyManagerRemoved(_)
+        )
+    }
+}
+
+/// Why events cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BusError {
+    /// The cursor is older than what is kept: take a new snapshot.
+    #[error("events after revision {} are no longer kept; a new snapshot is needed", .0.0)]
+    TooOld(Revision),
+    /// The reader was too slow, or a connection broke: subscribe again from the last revision seen.
+    #[error("the stream of events broke")]
+    Broken(#[source] BoxError),
+}
+
+/// Events in order of their numbers. It ends only with the bus, or after an error.
+pub type EventStream = Pin<Box<dyn Stream<Item = Result<Event, BusError>> + Send>>;
+
+/// Carries events from where they are committed to whoever must know.
+///
+/// The bus is not the truth, the outbox table is: a bus may lose its memory, a reader then resumes from the
+/// cursor it holds. Implementations must deliver in order and without gaps, or fail the stream.
+///
+/// Both calls are cold. Dropping the future of `publish` may leave the event unpublished; dropping an
+/// [`EventStream`] ends the subscription.
+///
+/// ```
+/// use apim_core::{BusError, Event, EventBus, EventStream, Revision};
+///
+/// /// Forgets everything; good for a gateway that never changes.
+/// struct Silent;
+///
+/// #[async_trait::async_trait]
+/// impl EventBus for Silent {
+///     async fn publish(&self, _: Event) -> Result<(), BusError> {
+///         Ok(())
+///     }
+///     async fn subscribe(&self, _: Option<Revision>) -> Result<EventStream, BusError> {
+///         Ok(apim_core::event::never())
+///     }
+/// }
+/// ```
+#[async_trait]
+pub trait EventBus: Send + Sync + 'static {
+    /// Makes an event known. Called once per event, after its transaction has committed, in order.
+    async fn publish(&self, event: Event) -> Result<(), BusError>;
+
+    /// All events after the cursor; without one, all from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`BusError::TooOld`] if events after the cursor are no longer kept.
+    async fn subscribe(&self, from: Option<Revision>) -> Result<EventStream, BusError>;
+}
+
+/// A stream that yields nothing and never ends.
+pub fn never() -> EventStream {
+    struct Never;
+    impl Stream for Never {
+        type Item = Result<Event, BusError>;
+        fn poll_next(
+            self: Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Self::Item>> {
+            std::task::Poll::Pending
+        }
+    }
+    Box::pin(Never)
+}

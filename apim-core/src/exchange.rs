@@ -1,0 +1,421 @@
+//! A request on its way in, its answer on the way out, and what is known of both.
+
+use std::any::Any;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::{
+    Extensions, HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, request, response,
+};
+
+use crate::analytics::Outcome;
+use crate::body::Body;
+use crate::clock::Timestamp;
+use crate::fault::{Fault, Rescue};
+use crate::key_manager::Claims;
+use crate::message::{ContentError, Formats, Message, Payload};
+use crate::model::{Api, Application, ClientId, KeyType, Operation, Subscription, UserName};
+use crate::worker::Worker;
+
+/// A request with its context: what handlers see before the backend.
+#[derive(Debug)]
+pub struct Exchange {
+    message: Message<request::Parts>,
+    context: Box<Context>,
+}
+
+impl Exchange {
+    /// From a request and its context.
+    pub fn new(request: Request<Body>, context: Box<Context>) -> Self {
+        let (head, body) = request.into_parts();
+        Self { message: Message::new(head, body), context }
+    }
+
+    /// The method towards the backend. The client's own is [`Context::method`].
+    pub fn method(&self) -> &Method {
+        &self.message.head().method
+    }
+
+    /// The target towards the backend. The client's own is [`Context::uri`].
+    pub fn uri(&self) -> &Uri {
+        &self.message.head().uri
+    }
+
+    /// Request headers.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.message.head().headers
+    }
+
+    /// Request headers.
+    pub fn headers_mut(&mut self) -> &mut HeaderMap {
+        &mut self.message.head_mut().headers
+    }
+
+    /// The whole head.
+    pub fn head_mut(&mut self) -> &mut request::Parts {
+        self.message.head_mut()
+    }
+
+    /// What is known of this request.
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// What is known of this request.
+    pub fn context_mut(&mut self) -> &mut Context {
+        &mut self.context
+    }
+
+    /// The message, for those who wrap its body.
+    pub fn message_mut(&mut self) -> &mut Message<request::Parts> {
+        &mut self.message
+    }
+
+    /// See [`Message::bytes`].
+    pub async fn bytes(&mut self) -> Result<&Bytes, ContentError> {
+        self.message.bytes(&self.context.formats).await
+    }
+
+    /// See [`Message::payload`].
+    pub async fn payload(&mut self) -> Result<&Payload, ContentError> {
+        self.message.payload(&self.context.formats).await
+    }
+
+    /// See [`Message::payload_mut`].
+    pub async fn payload_mut(&mut self) -> Result<&mut Payload, ContentError> {
+        self.message.payload_mut(&self.context.formats).await
+    }
+
+    /// Takes it apart.
+    pub fn into_parts(self) -> (Message<request::Parts>, Box<Context>) {
+        (self.message, self.context)
+    }
+
+    /// Ends it with a response.
+    pub fn answer(self, response: Response<Body>) -> Answer {
+        Answer::new(response, self.context)
+    }
+}
+
+/// A response with its context: what handlers see after the backend.
+#[derive(Debug)]
+pub struct Answer {
+    message: Message<response::Parts>,
+    context: Box<Context>,
+}
+
+impl Answer {
+    /// From a response and its context.
+    pub fn new(response: Response<Body>, context: Box<Context>) -> Self {
+        let (head, body) = response.into_parts();
+        Self { message: Message::new(head, body), context }
+    }
+
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.message.head().status
+    }
+
+    /// Response headers.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.message.head().headers
+    }
+
+    /// Response headers.
+    pub fn headers_mut(&mut self) -> &mut HeaderMap {
+        &mut self.message.head_mut().headers
+    }
+
+    /// The whole head.
+    pub fn head_mut(&mut self) -> &mut response::Parts {
+        self.message.head_mut()
+    }
+
+    /// What is known of this request.
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// What is known of this request.
+    pub fn context_mut(&mut self) -> &mut Context {
+        &mut self.context
+    }
+
+    /// Headers and context at once, for handlers that write one from the other.
+    pub fn split_mut(&mut self) -> (&mut response::Parts, &mut Context) {
+        (self.message.head_mut(), &mut self.context)
+    }
+
+    /// The message, for those who wrap its body.
+    pub fn message_mut(&mut self) -> &mut Message<response::Parts> {
+        &mut self.message
+    }
+
+    /// See [`Message::bytes`].
+    pub async fn bytes(&mut self) -> Result<&Bytes, ContentError> {
+        self.message.bytes(&self.context.formats).await
+    }
+
+    /// See [`Message::payload`].
+    pub async fn payload(&mut self) -> Result<&Payload, ContentError> {
+        self.message.payload(&self.context.formats).await
+    }
+
+    /// See [`Message::payload_mut`].
+    pub async fn payload_mut(&mut self) -> Result<&mut Payload, ContentError> {
+        self.message.payload_mut(&self.context.formats).await
+    }
+
+    /// Replaces the response by the one for a fault, and remembers the fault in the context.
+    pub fn fail(&mut self, fault: Fault, rescue: &dyn Rescue) {
+        let (head, body) = rescue.rescue(&fault, &self.context).into_parts();
+        self.message = Message::new(head, body);
+        self.context.fault = Some(Arc::new(fault));
+    }
+
+    /// Takes it apart.
+    pub fn into_parts(self) -> (Message<response::Parts>, Box<Context>) {
+        (self.message, self.context)
+    }
+}
+
+/// The client's end of the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// The socket's address.
+    pub address: SocketAddr,
+    /// Whether the connection is encrypted.
+    pub tls: bool,
+}
+
+/// Identifies a request in logs, answers and the backend's logs.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RequestId(pub u128);
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Who calls, once that is known.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Principal {
+    /// The user on whose behalf; for application tokens the owner, for anonymous calls `anonymous`.
+    pub user: UserName,
+    /// The OAuth client, if the call came with a token.
+    pub client: Option<ClientId>,
+    /// What the token says, if the call came with one.
+    pub claims: Option<Arc<Claims>>,
+    /// The application it speaks for, once the subscription has been checked.
+    pub application: Option<Arc<Application>>,
+    /// The subscription that allows the call, once it has been checked.
+    pub subscription: Option<Arc<Subscription>>,
+    /// Which endpoint it leads to.
+    pub key_type: KeyType,
+}
+
+impl Principal {
+    /// A user of whom nothing else is known yet.
+    pub fn new(user: UserName) -> Self {
+        Self {
+            user,
+            client: None,
+            claims: None,
+            application: None,
+            subscription: None,
+            key_type: KeyType::Production,
+        }
+    }
+}
+
+/// What is known of a request, from its first byte to its last.
+///
+/// One box per request. Handlers read and write the plain fields; what handlers of other crates want to
+/// keep goes into [`slots`](Self::slots), by type. Cloning copies everything but the duty to report the
+/// request's end: that stays with the original, and is done when the original is dropped.
+#[non_exhaustive]
+pub struct Context {
+    /// Identifies the request.
+    pub request_id: RequestId,
+    /// The client's end of the connection.
+    pub peer: Peer,
+    /// The client's address: the peer's, or what a trusted proxy says it is.
+    pub client_ip: IpAddr,
+    /// Which worker handles it.
+    pub worker: Worker,
+    /// When its head had been read, by the injected clock.
+    pub received_at: Timestamp,
+    /// The same moment, for measuring durations.
+    pub started: Instant,
+    /// The client's method.
+    pub method: Method,
+    /// The client's target, with its path normalised.
+    pub uri: Uri,
+    /// The client's `User-Agent`.
+    pub user_agent: Option<HeaderValue>,
+    /// The API, once routed.
+    pub api: Option<Arc<Api>>,
+    /// The index of the operation in the API, once routed.
+    pub operation: Option<usize>,
+    /// Who calls, once authenticated.
+    pub principal: Option<Principal>,
+    /// Builders and formatters.
+    pub formats: Formats,
+    /// When the request was handed to the backend.
+    pub backend_started: Option<Instant>,
+    /// When the head of the backend's response had been read.
+    pub backend_ended: Option<Instant>,
+    /// The backend's status.
+    pub backend_status: Option<StatusCode>,
+    /// The backend's address, as text.
+    pub destination: Option<Arc<str>>,
+    /// The handler that answered instead of the backend.
+    pub answered_by: Option<&'static str>,
+    /// Why the request failed, if it did.
+    pub fault: Option<Arc<Fault>>,
+    /// What handlers keep, by type.
+    pub slots: Extensions,
+    /// The final status, once the answer leaves.
+    pub status: Option<StatusCode>,
+    /// Bytes of the answer's body that have left so far.
+    pub sent: u64,
+    /// Whether the answer's body left whole.
+    pub finished: bool,
+    pinned: Option<Arc<dyn Any + Send + Sync>>,
+    completion: Option<Arc<dyn Completion>>,
+}
+
+/// Learns of each request's end.
+pub trait Completion: Send + Sync + 'static {
+    /// Called once per request, from wherever it ended; must not block.
+    fn complete(&self, outcome: &Outcome<'_>);
+}
+
+impl Context {
+    /// The context of a request that has just arrived.
+    pub fn new(request_id: RequestId, peer: Peer, received_at: Timestamp, head: &request::Parts) -> Self {
+        Self {
+            request_id,
+            peer,
+            client_ip: peer.address.ip().to_canonical(),
+            worker: Worker(0),
+            received_at,
+            started: Instant::now(),
+            method: head.method.clone(),
+            uri: head.uri.clone(),
+            user_agent: head.headers.get(http::header::USER_AGENT).cloned(),
+            api: None,
+            operation: None,
+            principal: None,
+            formats: Formats::default(),
+            backend_started: None,
+            backend_ended: None,
+            backend_status: None,
+            destination: None,
+            answered_by: None,
+            fault: None,
+            slots: Extensions::new(),
+            status: None,
+            sent: 0,
+            finished: false,
+            pinned: None,
+            completion: None,
+        }
+    }
+
+    /// The operation that was routed to.
+    pub fn operation(&self) -> Option<&Operation> {
+        self.api.as_ref()?.operations.get(self.operation?)
+    }
+
+    /// Which endpoint the call leads to.
+    pub fn key_type(&self) -> KeyType {
+        self.principal.as_ref().map_or(KeyType::Production, |principal| principal.key_type)
+    }
+
+    /// Keeps what the gateway must hold on to until the request ends, as the state it was routed by.
+    pub fn pin(&mut self, state: Arc<dyn Any + Send + Sync>) {
+        self.pinned = Some(state);
+    }
+
+    /// What was pinned, if it is of that type.
+    pub fn pinned<T: Any>(&self) -> Option<&T> {
+        self.pinned.as_deref()?.downcast_ref()
+    }
+
+    /// Says who is to learn of the request's end.
+    pub fn on_completion(&mut self, completion: Arc<dyn Completion>) {
+        self.completion = Some(completion);
+    }
+
+    /// Takes over what a copy of this context learned behind a tower layer.
+    pub(crate) fn catch_up(&mut self, copy: &mut Self) {
+        let completion = self.completion.take();
+        std::mem::swap(self, copy);
+        self.completion = completion;
+    }
+}
+
+impl Clone for Context {
+    fn clone(&self) -> Self {
+        Self {
+            request_id: self.request_id,
+            peer: self.peer,
+            client_ip: self.client_ip,
+            worker: self.worker,
+            received_at: self.received_at,
+            started: self.started,
+            method: self.method.clone(),
+            uri: self.uri.clone(),
+            user_agent: self.user_agent.clone(),
+            api: self.api.clone(),
+            operation: self.operation,
+            principal: self.principal.clone(),
+            formats: self.formats.clone(),
+            backend_started: self.backend_started,
+            backend_ended: self.backend_ended,
+            backend_status: self.backend_status,
+            destination: self.destination.clone(),
+            answered_by: self.answered_by,
+            fault: self.fault.clone(),
+            slots: self.slots.clone(),
+            status: self.status,
+            sent: self.sent,
+            finished: self.finished,
+            pinned: self.pinned.clone(),
+            completion: None,
+        }
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        if let Some(completion) = self.completion.take() {
+            completion.complete(&Outcome::of(self));
+        }
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("request_id", &self.request_id)
+            .field("method", &self.method)
+            .field("uri", &self.uri)
+            .field("peer", &self.peer)
+            .field("api", &self.api.as_ref().map(|api| &api.id))
+            .field("status", &self.status)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,174 @@
+//! A list of links, folded into one service.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::{Request, Response};
+
+use super::link::Kind;
+use super::{Erased, Flow, Link, Route};
+use crate::analytics::Outcome;
+use crate::body::Body;
+use crate::exchange::{Answer, Completion, Context, Exchange};
+use crate::fault::Rescue;
+
+/// The inner end of a pipeline: whoever gets the answer.
+///
+/// It answers in any case; a failure is a [`Fault`](crate::Fault) turned into a response by the pipeline's
+/// own [`Rescue`], with [`Answer::fail`].
+pub trait Backend: Send + Sync + 'static {
+    /// Gets the answer.
+    fn call(&self, exchange: Exchange) -> impl Future<Output = Answer> + Send;
+}
+
+/// A list of links in front of a backend.
+///
+/// The list is folded from the backend outwards. Neighbouring handlers and filters become one flat segment,
+/// walked forth and back by a loop; a layer wraps everything behind it as a [`Route`]. Without layers
+/// nothing is boxed but what a handler itself awaits.
+///
+/// At a layer the context travels as a copy in the extensions of request and response, and the original
+/// waits outside: layers may clone requests, drop them, or answer on their own.
+pub struct Pipeline<B> {
+    outer: Segment,
+    inner: Inner<B>,
+    all: Arc<All>,
+    rescue: Arc<dyn Rescue>,
+}
+
+struct Segment(Box<[(&'static str, Arc<dyn Erased>)]>);
+
+enum Inner<B> {
+    Backend(B),
+    Route(Route),
+}
+
+/// Everybody who wants to know of a request's end.
+struct All(Box<[Arc<dyn Erased>]>);
+
+impl Completion for All {
+    fn complete(&self, outcome: &Outcome<'_>) {
+        self.0.iter().for_each(|step| step.complete(outcome));
+    }
+}
+
+impl<B: Backend> Pipeline<B> {
+    /// Folds the links around the backend. Faults become answers through `rescue`.
+    pub fn new(links: impl IntoIterator<Item = Link>, backend: B, rescue: Arc<dyn Rescue>) -> Self {
+        let mut all = Vec::new();
+        let mut outer = Vec::new();
+        // Layers seen so far, from the outside, each with the segment that stands before it.
+        let mut layers = Vec::new();
+        for link in links {
+            match link.kind {
+                Kind::Phase(step) => {
+                    all.push(step.clone());
+                    outer.push((link.name, step));
+                }
+                Kind::Layer(wrap) => layers.push((Segment(std::mem::take(&mut outer).into()), wrap)),
+            }
+        }
+        let mut segment = Segment(outer.into());
+        let mut inner = Inner::Backend(backend);
+        while let Some((before, wrap)) = layers.pop() {
+            inner = Inner::Route(wrap(enclose(segment, inner, rescue.clone()), rescue.clone()));
+            segment = before;
+        }
+        Self { outer: segment, inner, all: Arc::new(All(all.into())), rescue }
+    }
+
+    /// Runs an exchange through all of it.
+    pub async fn call(&self, exchange: Exchange) -> Answer {
+        self.outer.run(&self.inner, &*self.rescue, exchange).await
+    }
+
+    /// Who is to be told of a request's end; the server gives it to the context.
+    pub fn completion(&self) -> Arc<dyn Completion> {
+        self.all.clone()
+    }
+}
+
+impl<B> fmt::Debug for Pipeline<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.outer.0.iter().map(|(name, _)| name);
+        f.debug_list().entries(names).finish()
+    }
+}
+
+impl Segment {
+    async fn run<B: Backend>(&self, inner: &Inner<B>, rescue: &dyn Rescue, mut exchange: Exchange) -> Answer {
+        let mut passed = self.0.len();
+        let mut stopped = None;
+        for (index, (name, step)) in self.0.iter().enumerate() {
+            match step.request(&mut exchange).await {
+                Ok(Flow::Continue) => continue,
+                stop => {
+                    passed = index;
+                    exchange.context_mut().answered_by = Some(name);
+                    stopped = Some(stop);
+                    break;
+                }
+            }
+        }
+        let mut answer = match stopped {
+            None => inner.call(exchange).await,
+            Some(Ok(Flow::Respond(response))) => exchange.answer(response),
+            Some(Ok(Flow::Continue)) => exchange.answer(Response::default()),
+            Some(Err(fault)) => {
+                let mut answer = exchange.answer(Response::default());
+                answer.fail(fault, rescue);
+                answer
+            }
+        };
+        for (name, step) in self.0[..passed].iter().rev() {
+            if let Err(fault) = step.response(&mut answer).await {
+                answer.context_mut().answered_by = Some(name);
+                answer.fail(fault, rescue);
+            }
+        }
+        answer
+    }
+}
+
+impl<B: Backend> Inner<B> {
+    async fn call(&self, exchange: Exchange) -> Answer {
+        match self {
+            Self::Backend(backend) => backend.call(exchange).await,
+            Self::Route(route) => {
+                let (message, mut context) = exchange.into_parts();
+                let (head, body) = message.into_parts(&context.formats);
+                let mut request = Request::from_parts(head, body);
+                request.extensions_mut().insert(context.clone());
+                let mut response = route.call(request).await;
+                // A layer that answered by itself returns no copy; the original knows enough then.
+                if let Some(mut copy) = response.extensions_mut().remove::<Box<Context>>() {
+                    context.catch_up(&mut copy);
+                }
+                Answer::new(response, context)
+            }
+        }
+    }
+}
+
+/// What stands behind a layer, as the service that the layer wraps.
+fn enclose<B: Backend>(segment: Segment, inner: Inner<B>, rescue: Arc<dyn Rescue>) -> Route {
+    let enclosed = Arc::new((segment, inner, rescue));
+    Route::new(move |mut request: Request<Body>| {
+        let enclosed = enclosed.clone();
+        async move {
+            let (segment, inner, rescue) = &*enclosed;
+            let Some(context) = request.extensions_mut().remove::<Box<Context>>() else {
+                // Without its context a request has lost its identity, and with it all that was checked.
+                let mut response = Response::new(Body::empty());
+                *response.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
+                return response;
+            };
+            let answer = segment.run(inner, &**rescue, Exchange::new(request, context)).await;
+            let (message, context) = answer.into_parts();
+            let (head, body) = message.into_parts(&context.formats);
+            let mut response = Response::from_parts(head, body);
+            response.extensions_mut().insert(context);
+            response
+        }
+    })
+}

@@ -1,0 +1,254 @@
+//! Key managers: who issues tokens, and who can say what they are worth.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::BoxError;
+use crate::clock::Timestamp;
+use crate::fault::Fault;
+use crate::handler::Step;
+use crate::model::{ClientId, KeyManagerName, Scope, Tenant, TokenId, UserName};
+use crate::secret::Secret;
+
+/// An OAuth 2.0 server that applications get their tokens from: ours, or somebody else's.
+///
+/// The cold half: the control plane calls it when developers generate keys. It may take seconds and talk to
+/// a network; it is never called inside a database transaction. Dropping a future leaves it unknown whether
+/// the call took effect; calling again must be safe.
+///
+/// What an implementation cannot do it refuses with [`KeyManagerError::Unsupported`]; an empty success
+/// would be a lie.
+///
+/// ```
+/// use apim_core::key_manager::*;
+/// use apim_core::model::{ClientId, KeyManagerName};
+/// use std::sync::Arc;
+///
+/// /// Knows nobody, and lets nobody register.
+/// struct Closed;
+///
+/// #[async_trait::async_trait]
+/// impl KeyManager for Closed {
+///     fn name(&self) -> KeyManagerName {
+///         "closed".into()
+///     }
+///     async fn create_client(&self, _: ClientSpec) -> Result<OAuthClient, KeyManagerError> {
+///         Err(KeyManagerError::Unsupported("registration"))
+///     }
+///     async fn client(&self, _: &ClientId) -> Result<Option<OAuthClient>, KeyManagerError> {
+///         Ok(None)
+///     }
+///     async fn update_client(&self, id: &ClientId, _: ClientSpec) -> Result<OAuthClient, KeyManagerError> {
+///         Err(KeyManagerError::UnknownClient(id.clone()))
+///     }
+///     async fn delete_client(&self, id: &ClientId) -> Result<(), KeyManagerError> {
+///         Err(KeyManagerError::UnknownClient(id.clone()))
+///     }
+///     async fn add_secret(&self, id: &ClientId) -> Result<OAuthClient, KeyManagerError> {
+///         Err(KeyManagerError::UnknownClient(id.clone()))
+///     }
+///     async fn issue(&self, _: TokenRequest) -> Result<Token, KeyManagerError> {
+///         Err(KeyManagerError::Unsupported("tokens"))
+///     }
+///     async fn revoke(&self, _: &str) -> Result<(), KeyManagerError> {
+///         Ok(())
+///     }
+///     fn verifier(&self) -> Arc<dyn TokenVerifier> {
+///         Arc::new(Nobody)
+///     }
+/// }
+/// # use apim_core::{Fault, fault, Step};
+/// # struct Nobody;
+/// # impl TokenVerifier for Nobody {
+/// #     fn verify<'a>(&'a self, _: &'a str) -> Step<'a, Result<Arc<Claims>, Fault>> {
+/// #         Step::Done(Err(Fault::new(fault::INVALID_CREDENTIALS)))
+/// #     }
+/// # }
+/// ```
+#[async_trait]
+pub trait KeyManager: Send + Sync + 'static {
+    /// The name that key mappings and events use for it.
+    fn name(&self) -> KeyManagerName;
+
+    /// Registers an OAuth client. The answer holds its secret, for the only time.
+    async fn create_client(&self, spec: ClientSpec) -> Result<OAuthClient, KeyManagerError>;
+
+    /// Looks a client up; without its secret.
+    async fn client(&self, id: &ClientId) -> Result<Option<OAuthClient>, KeyManagerError>;
+
+    /// Replaces a client's metadata; its id and secrets stay.
+    async fn update_client(&self, id: &ClientId, spec: ClientSpec) -> Result<OAuthClient, KeyManagerError>;
+
+    /// Deletes a client; its tokens are revoked.
+    async fn delete_client(&self, id: &ClientId) -> Result<(), KeyManagerError>;
+
+    /// Adds a secret to a client, which the answer holds. Earlier secrets stay good.
+    async fn add_secret(&self, id: &ClientId) -> Result<OAuthClient, KeyManagerError>;
+
+    /// Issues a token to a client without asking anybody: `client_credentials`, on behalf of the portal.
+    async fn issue(&self, request: TokenRequest) -> Result<Token, KeyManagerError>;
+
+    /// Revokes a token. Revoking an unknown one succeeds (RFC 7009 section 2.2).
+    async fn revoke(&self, token: &str) -> Result<(), KeyManagerError>;
+
+    /// The hot half.
+    fn verifier(&self) -> Arc<dyn TokenVerifier>;
+}
+
+/// Says what a token is worth.
+///
+/// Called on the hot path, once per request that carries a token. Signature, issuer, expiry and revocation
+/// are this trait's business; audience, scopes and subscriptions are the caller's. It should answer
+/// [`Step::Done`] whenever it can do so from memory, and must check expiry and revocation on each call,
+/// remembered or not. Whatever it does not understand it refuses; an unreachable key source refuses the
+/// token with [`UNCLASSIFIED`](crate::fault::UNCLASSIFIED), never lets it pass.
+///
+/// ```
+/// use apim_core::key_manager::{Claims, TokenVerifier};
+/// use apim_core::{Fault, fault, Step};
+/// use std::sync::Arc;
+///
+/// /// Accepts one token, as a test might.
+/// struct One(&'static str, Arc<Claims>);
+///
+/// impl TokenVerifier for One {
+///     fn verify<'a>(&'a self, token: &'a str) -> Step<'a, Result<Arc<Claims>, Fault>> {
+///         Step::Done(if token == self.0 {
+///             Ok(self.1.clone())
+///         } else {
+///             Err(Fault::new(fault::INVALID_CREDENTIALS))
+///         })
+///     }
+/// }
+/// ```
+pub trait TokenVerifier: Send + Sync + 'static {
+    /// Verifies a token as it stood behind `Bearer `.
+    ///
+    /// # Errors
+    ///
+    /// [`INVALID_CREDENTIALS`](crate::fault::INVALID_CREDENTIALS),
+    /// [`TOKEN_EXPIRED`](crate::fault::TOKEN_EXPIRED) or
+    /// [`TOKEN_INACTIVE`](crate::fault::TOKEN_INACTIVE).
+    fn verify<'a>(&'a self, token: &'a str) -> Step<'a, Result<Arc<Claims>, Fault>>;
+}
+
+/// What a verified token says. Having one *is* the proof that the token was verified.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Claims {
+    /// The key manager that vouches for it.
+    pub key_manager: KeyManagerName,
+    /// `iss`.
+    pub issuer: String,
+    /// `sub`: the user, or for application tokens the owner.
+    pub subject: UserName,
+    /// The OAuth client it was issued to (`azp` or what the key manager calls it).
+    pub client: ClientId,
+    /// Scopes, in the token's order.
+    pub scopes: Vec<Scope>,
+    /// `aud`.
+    pub audiences: Vec<String>,
+    /// `jti`, if it has one.
+    pub id: Option<TokenId>,
+    /// `iat`, if it has one.
+    pub issued_at: Option<Timestamp>,
+    /// `exp`. Tokens without one are refused.
+    pub expires_at: Timestamp,
+    /// Whether it speaks for an application or for a user (`aut`).
+    pub kind: TokenKind,
+    /// All its claims, as they were.
+    pub all: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Claims {
+    /// Whether it carries a scope.
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.scopes.iter().any(|s| s.as_str() == scope)
+    }
+}
+
+/// Who a token speaks for (claim `aut`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TokenKind {
+    /// `APPLICATION`: nobody logged in.
+    Application,
+    /// `APPLICATION_USER`: a user gave leave.
+    User,
+}
+
+/// What a client shall be.
+#[derive(Debug, Clone)]
+pub struct ClientSpec {
+    /// The tenant of its owner.
+    pub tenant: Tenant,
+    /// The name shown on consent pages; unique for its owner.
+    pub name: String,
+    /// Who registers it.
+    pub owner: UserName,
+    /// `grant_type` values it may use.
+    pub grant_types: Vec<String>,
+    /// Exact redirect URIs (RFC 9700 section 2.1).
+    pub redirect_uris: Vec<String>,
+    /// Whether it is public, that is, has no secret (RFC 6749 section 2.1).
+    pub public: bool,
+    /// How long its access tokens live; none: the server's default.
+    pub token_lifetime: Option<Duration>,
+    /// What else the key manager's own form asks for.
+    pub additional: BTreeMap<String, String>,
+}
+
+/// A registered client.
+#[derive(Debug, Clone)]
+pub struct OAuthClient {
+    /// Its id; WSO2's consumer key.
+    pub id: ClientId,
+    /// Its newest secret, right after it was made; none ever after, since only a hash is kept.
+    pub secret: Option<Secret>,
+    /// What it is.
+    pub spec: ClientSpec,
+}
+
+/// A token the portal asks for.
+#[derive(Debug, Clone)]
+pub struct TokenRequest {
+    /// For which client.
+    pub client: ClientId,
+    /// Wanted scopes; what the owner may not have is left out.
+    pub scopes: Vec<Scope>,
+    /// Wanted life; none: the client's own.
+    pub lifetime: Option<Duration>,
+}
+
+/// A token that was issued.
+#[derive(Debug, Clone)]
+pub struct Token {
+    /// The access token.
+    pub access_token: Secret,
+    /// How long it is good.
+    pub expires_in: Duration,
+    /// The scopes it carries.
+    pub scopes: Vec<Scope>,
+}
+
+/// Why a key manager did not do it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyManagerError {
+    /// There is no such client.
+    #[error("unknown client {0}")]
+    UnknownClient(ClientId),
+    /// The specification breaks a rule; the text says which, and may be shown to the caller.
+    #[error("{0}")]
+    Invalid(String),
+    /// Another client of that owner has the name.
+    #[error("a client of that name exists")]
+    Exists,
+    /// This key manager does not offer that.
+    #[error("this key manager does not offer {0}")]
+    Unsupported(&'static str),
+    /// It could not be reached, or failed; not the caller's doing.
+    #[error("the key manager failed")]
+    Failed(#[source] BoxError),
+}

@@ -1,0 +1,152 @@
+//! Which builder and formatter serve which media type.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue};
+
+use super::{ContentError, ContentHead, MessageBuilder, MessageFormatter, Payload};
+
+/// A media type without its parameters, in lower case, and its charset (RFC 9110 section 8.3.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MediaType {
+    essence: String,
+    charset: Option<String>,
+}
+
+impl MediaType {
+    /// Reads the value of a `Content-Type` header.
+    pub fn parse(value: &str) -> Option<Self> {
+        let mut parts = value.split(';');
+        let essence = parts.next()?.trim().to_ascii_lowercase();
+        let (kind, subtype) = essence.split_once('/')?;
+        if kind.is_empty() || subtype.is_empty() || subtype.contains('/') {
+            return None;
+        }
+        let charset = parts.find_map(|part| {
+            let (name, value) = part.split_once('=')?;
+            name.trim()
+                .eq_ignore_ascii_case("charset")
+                .then(|| value.trim().trim_matches('"').to_ascii_lowercase())
+        });
+        Some(Self { essence, charset })
+    }
+
+    /// Type and subtype, as `application/json`.
+    pub fn essence(&self) -> &str {
+        &self.essence
+    }
+
+    /// The charset, if one is named.
+    pub fn charset(&self) -> Option<&str> {
+        self.charset.as_deref()
+    }
+
+    /// Whether it is what a pattern means: itself, or `+json` for all structured suffixes (RFC 6839).
+    fn matches(&self, pattern: &str) -> bool {
+        match pattern.strip_prefix('+') {
+            Some(_) => self.essence.ends_with(pattern),
+            None => self.essence == pattern,
+        }
+    }
+}
+
+/// The builders and formatters of a gateway, by media type.
+///
+/// Cheap to clone. The default knows none: every body is binary, and leaves as it came.
+#[derive(Clone)]
+pub struct Formats {
+    rows: Arc<[Row]>,
+    binary: Arc<Binary>,
+    limit: usize,
+}
+
+#[derive(Clone)]
+struct Row {
+    pattern: Arc<str>,
+    builder: Arc<dyn MessageBuilder>,
+    formatter: Arc<dyn MessageFormatter>,
+}
+
+impl Default for Formats {
+    fn default() -> Self {
+        Self { rows: Arc::new([]), binary: Arc::new(Binary), limit: Self::USUAL_LIMIT }
+    }
+}
+
+impl fmt::Debug for Formats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.rows.iter().map(|row| &row.pattern)).finish()
+    }
+}
+
+impl Formats {
+    /// Bytes of a body that may be buffered, unless another limit is set: 10 MiB.
+    pub const USUAL_LIMIT: usize = 10 << 20;
+
+    /// Adds a format for a media type, as `application/json`, or for a structured suffix, as `+json`.
+    /// Earlier ones win.
+    #[must_use]
+    pub fn with<F>(mut self, pattern: &str, format: F) -> Self
+    where
+        F: MessageBuilder + MessageFormatter,
+    {
+        let format = Arc::new(format);
+        let row = Row { pattern: pattern.into(), builder: format.clone(), formatter: format };
+        self.rows = self.rows.iter().cloned().chain([row]).collect();
+        self
+    }
+
+    /// Sets how many bytes of a body may be buffered.
+    #[must_use]
+    pub fn with_limit(mut self, bytes: usize) -> Self {
+        self.limit = bytes;
+        self
+    }
+
+    /// How many bytes of a body may be buffered.
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
+    pub(crate) fn builder(&self, headers: &HeaderMap) -> &dyn MessageBuilder {
+        self.row(headers).map_or(&*self.binary as &dyn MessageBuilder, |row| &*row.builder)
+    }
+
+    pub(crate) fn formatter(&self, headers: &HeaderMap) -> Arc<dyn MessageFormatter> {
+        self.row(headers)
+            .map_or_else(|| self.binary.clone() as Arc<dyn MessageFormatter>, |row| row.formatter.clone())
+    }
+
+    fn row(&self, headers: &HeaderMap) -> Option<&Row> {
+        let media_type = MediaType::parse(headers.get(CONTENT_TYPE)?.to_str().ok()?)?;
+        self.rows.iter().find(|row| media_type.matches(&row.pattern))
+    }
+}
+
+/// For media types that nobody knows.
+struct Binary;
+
+impl MessageBuilder for Binary {
+    fn build(&self, _: &ContentHead, body: Bytes) -> Result<Payload, ContentError> {
+        Ok(Payload::Binary(body))
+    }
+}
+
+impl MessageFormatter for Binary {
+    fn format(&self, payload: &Payload, out: &mut BytesMut) -> Result<HeaderValue, ContentError> {
+        match payload {
+            Payload::Binary(bytes) => out.extend_from_slice(bytes),
+            Payload::Text(text) => out.extend_from_slice(text.as_bytes()),
+            other => {
+                return Err(ContentError::Unsupported {
+                    payload: other.kind(),
+                    format: "an unknown media type",
+                });
+            }
+        }
+        Ok(HeaderValue::from_static("application/octet-stream"))
+    }
+}

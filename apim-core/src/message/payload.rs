@@ -1,0 +1,82 @@
+//! A body that has been understood.
+
+use std::any::Any;
+use std::fmt;
+
+use bytes::Bytes;
+
+use super::xml::Document;
+use crate::BoxError;
+
+/// A body that has been understood, by its media type.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Payload {
+    /// A JSON value (RFC 8259); members keep their order.
+    Json(serde_json::Value),
+    /// An XML document.
+    Xml(Document),
+    /// `application/x-www-form-urlencoded`: names and values, decoded, in order.
+    Form(Vec<(String, String)>),
+    /// Text, decoded.
+    Text(String),
+    /// Bytes that nobody looks into.
+    Binary(Bytes),
+    /// What a builder of another crate made.
+    Other(Box<dyn Custom>),
+}
+
+/// A payload of another crate's making; its formatter gets it back by downcasting.
+pub trait Custom: Any + fmt::Debug + Send + Sync {}
+
+impl<T: Any + fmt::Debug + Send + Sync> Custom for T {}
+
+/// Why a body could not be read, built or formatted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ContentError {
+    /// It is larger than the limit, in bytes.
+    #[error("the body is larger than {limit} bytes")]
+    TooLarge {
+        /// The limit.
+        limit: usize,
+    },
+    /// It is not what its media type says.
+    #[error("malformed {format} at {place}: {rule}")]
+    Malformed {
+        /// The format, as `JSON`.
+        format: &'static str,
+        /// Where, as `line 3 column 7`.
+        place: String,
+        /// What is wrong.
+        rule: String,
+    },
+    /// A payload of this kind has no form in that format.
+    #[error("{payload} cannot be written as {format}")]
+    Unsupported {
+        /// What it is.
+        payload: &'static str,
+        /// What it was to become.
+        format: &'static str,
+    },
+    /// The peer went away.
+    #[error("the body ended too early")]
+    Broken(#[source] BoxError),
+    /// The body is a conversation without an end.
+    #[error("a stream without an end has no payload")]
+    Upgraded,
+}
+
+impl Payload {
+    /// What it is, for messages.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Json(_) => "JSON",
+            Self::Xml(_) => "XML",
+            Self::Form(_) => "a form",
+            Self::Text(_) => "text",
+            Self::Binary(_) => "binary data",
+            Self::Other(_) => "a custom payload",
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! What the platform manages, in the field's words: APIs and their operations, applications,
+//! subscriptions, policies, keys.
+//!
+//! These are the *deployed* forms: typed, complete and small, because every gateway holds all of them in
+//! memory. The control plane keeps the publishers' documents, which are larger and freer, and builds these
+//! from them in one place, at deployment.
+
+mod api;
+mod application;
+mod id;
+mod policy;
+
+pub use api::{
+    Api, ApiKind, AuthType, Cors, Endpoint, Endpoints, LifecycleState, Operation, Schemes, Transports,
+};
+pub use application::{
+    ApiKey, Application, DenyCondition, DenyPolicy, KeyManagerConfig, KeyMapping, KeyType, Revocation,
+    Subscription, SubscriptionState,
+};
+pub use id::{
+    ApiId, ApplicationId, ClientId, DenyId, KeyId, KeyManagerName, PolicyName, Role, Scope, SubscriptionId,
+    Tenant, TokenId, UserName,
+};
+pub use policy::{Policy, PolicyKind, Quota};
