@@ -1,0 +1,1 @@
+//! Tells the analytics sink of each call.

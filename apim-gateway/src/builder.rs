@@ -1,0 +1,1 @@
+//! Builds a gateway in code.

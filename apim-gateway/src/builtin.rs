@@ -1,0 +1,1 @@
+//! The registry of everything in this crate that a configuration can name.

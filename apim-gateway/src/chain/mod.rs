@@ -1,0 +1,1 @@
+//! From a list of entries to the pipeline of an API.

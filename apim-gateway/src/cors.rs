@@ -1,0 +1,1 @@
+//! The CORS protocol (Fetch standard).

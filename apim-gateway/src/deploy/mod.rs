@@ -1,0 +1,1 @@
+//! What the gateway serves: immutable views, and how changes reach them.

@@ -1,0 +1,5 @@
+//! The gateway itself.
+
+/// The data plane as one service.
+#[derive(Debug, Clone)]
+pub struct Gateway;

@@ -1,0 +1,1 @@
+//! Headers that are not for everybody.

@@ -1,0 +1,1 @@
+//! Runs an API's mediators.

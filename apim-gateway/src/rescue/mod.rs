@@ -1,0 +1,1 @@
+//! How a fault looks to the caller.

@@ -1,0 +1,1 @@
+//! Listens, accepts, drains.

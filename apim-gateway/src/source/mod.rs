@@ -1,0 +1,1 @@
+//! Where a gateway learns what to serve.

@@ -1,0 +1,1 @@
+//! Both directions of each scheme.

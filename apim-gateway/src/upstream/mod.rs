@@ -1,0 +1,1 @@
+//! Gets answers from backends.
