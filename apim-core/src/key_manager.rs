@@ -12,6 +12,7 @@ use crate::fault::Fault;
 use crate::handler::Step;
 use crate::model::{ClientId, KeyManagerName, Scope, Tenant, TokenId, UserName};
 use crate::secret::Secret;
+use crate::worker::Worker;
 
 /// An OAuth 2.0 server that applications get their tokens from: ours, or somebody else's.
 ///
@@ -133,6 +134,16 @@ pub trait TokenVerifier: Send + Sync + 'static {
     /// [`TOKEN_EXPIRED`](crate::fault::TOKEN_EXPIRED) or
     /// [`TOKEN_INACTIVE`](crate::fault::TOKEN_INACTIVE).
     fn verify<'a>(&'a self, token: &'a str) -> Step<'a, Result<Arc<Claims>, Fault>>;
+
+    /// The same, for verifiers that remember tokens for each worker apart. A returned [`Step::Wait`] that is
+    /// dropped before it was polled must not have had any effect.
+    ///
+    /// # Errors
+    ///
+    /// As [`verify`](Self::verify).
+    fn verify_on<'a>(&'a self, token: &'a str, _worker: Worker) -> Step<'a, Result<Arc<Claims>, Fault>> {
+        self.verify(token)
+    }
 }
 
 /// What a verified token says. Having one *is* the proof that the token was verified.

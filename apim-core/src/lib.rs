@@ -88,7 +88,7 @@ pub use clock::{Clock, SystemClock, Timestamp};
 pub use event::{BusError, Change, Event, EventBus, EventStream, Revision};
 pub use exchange::{Answer, Context, Exchange, Peer, Principal, RequestId};
 pub use fault::Fault;
-pub use handler::{Backend, Filter, Flow, Handler, Link, Pipeline, Route, Step};
+pub use handler::{Backend, Filter, Flow, Handler, Link, Pipeline, Prompt, Route, Step};
 pub use key_manager::{Claims, KeyManager, TokenVerifier};
 pub use mediator::{Mediator, Stage};
 pub use message::{Message, MessageBuilder, MessageFormatter, Payload};

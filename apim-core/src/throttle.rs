@@ -29,6 +29,13 @@ use crate::model::Quota;
 pub trait ThrottleEngine: Send + Sync + 'static {
     /// Counts the request against every key, or against none and says which refused.
     fn take<'a>(&'a self, keys: &'a [Key<'a>], cost: Cost) -> Step<'a, Decision>;
+
+    /// The same for callers that must not wait: decides from memory, or counts nothing and answers `None`,
+    /// and then [`take`](Self::take) is called. An engine that usually decides from memory implements this
+    /// as well, since keys that nobody has to wait for need not be boxed.
+    fn take_now(&self, _keys: &[Key<'_>], _cost: Cost) -> Option<Decision> {
+        None
+    }
 }
 
 /// How much one request uses. Requests for now; bytes and tokens are counted by other policies later.

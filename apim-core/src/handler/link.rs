@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use tower::{Layer, Service, ServiceExt as _};
 
-use super::{Async, Erased, Filter, Handler, Plain};
+use super::{Async, Erased, Filter, Handler, Plain, Prompt, Stepwise};
 use crate::body::Body;
 use crate::exchange::Context;
 use crate::fault::Rescue;
@@ -117,6 +117,11 @@ impl Link {
     /// A handler that never waits.
     pub fn filter(filter: impl Filter) -> Self {
         Self { name: "filter", kind: Kind::Phase(Arc::new(Plain(filter))) }
+    }
+
+    /// A handler that seldom waits.
+    pub fn prompt(handler: impl Prompt) -> Self {
+        Self { name: "prompt", kind: Kind::Phase(Arc::new(Stepwise(handler))) }
     }
 
     /// Any tower layer over [`Route`], whatever body and error it makes of it.

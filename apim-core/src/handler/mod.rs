@@ -129,6 +129,47 @@ pub trait Filter: Send + Sync + 'static {
     }
 }
 
+/// A [`Handler`] that usually has its result at once, and seldom has to wait.
+///
+/// It is what authentication and throttling are: a remembered token and a counter in memory cost no box,
+/// an introspection does. Handlers that always wait are better a [`Handler`], those that never do a
+/// [`Filter`].
+///
+/// ```
+/// use apim_core::handler::{Prompt, Step};
+/// use apim_core::{Exchange, Fault, Flow};
+///
+/// /// Asks somebody about requests that it does not know.
+/// struct Known;
+///
+/// impl Prompt for Known {
+///     fn request<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a, Result<Flow, Fault>> {
+///         if exchange.headers().contains_key("x-known") {
+///             return Step::Done(Ok(Flow::Continue));
+///         }
+///         Step::wait(async move { /* ask */ Ok(Flow::Continue) })
+///     }
+/// }
+/// ```
+pub trait Prompt: Send + Sync + 'static {
+    /// Before the backend.
+    fn request<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a, Result<Flow, Fault>> {
+        let _ = exchange;
+        Step::Done(Ok(Flow::Continue))
+    }
+
+    /// After the backend.
+    fn response<'a>(&'a self, answer: &'a mut Answer) -> Step<'a, Result<(), Fault>> {
+        let _ = answer;
+        Step::Done(Ok(()))
+    }
+
+    /// When the request has ended.
+    fn complete(&self, outcome: &Outcome<'_>) {
+        let _ = outcome;
+    }
+}
+
 /// The future of a phase that was left out: ready, and of size zero, by which the engine knows it.
 struct Untouched<T>(std::marker::PhantomData<fn() -> T>);
 
@@ -155,7 +196,7 @@ impl<T: Nothing> Future for Untouched<T> {
     }
 }
 
-/// The one object-safe twin of [`Handler`] and [`Filter`].
+/// The one object-safe twin of [`Handler`], [`Prompt`] and [`Filter`].
 trait Erased: Send + Sync {
     fn request<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a, Result<Flow, Fault>>;
     fn response<'a>(&'a self, answer: &'a mut Answer) -> Step<'a, Result<(), Fault>>;
@@ -184,6 +225,20 @@ impl<F: Filter> Erased for Plain<F> {
     }
     fn response<'a>(&'a self, answer: &'a mut Answer) -> Step<'a, Result<(), Fault>> {
         Step::Done(self.0.response(answer))
+    }
+    fn complete(&self, outcome: &Outcome<'_>) {
+        self.0.complete(outcome);
+    }
+}
+
+struct Stepwise<P>(P);
+
+impl<P: Prompt> Erased for Stepwise<P> {
+    fn request<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a, Result<Flow, Fault>> {
+        self.0.request(exchange)
+    }
+    fn response<'a>(&'a self, answer: &'a mut Answer) -> Step<'a, Result<(), Fault>> {
+        self.0.response(answer)
     }
     fn complete(&self, outcome: &Outcome<'_>) {
         self.0.complete(outcome);
