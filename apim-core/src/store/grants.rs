@@ -28,6 +28,9 @@ pub struct AuthorizationCode {
     pub nonce: Option<String>,
     /// The family its tokens will belong to.
     pub family: String,
+    /// When it was made; a [`Revocation`](crate::model::Revocation) of its user or client that came later
+    /// ends it.
+    pub issued_at: Timestamp,
     /// When it stops being good.
     pub expires_at: Timestamp,
 }
@@ -49,6 +52,9 @@ pub struct RefreshToken {
     pub family: String,
     /// The `jti` of the access token that was issued with it, and when that expires.
     pub access_token: (TokenId, Timestamp),
+    /// When it was made; a [`Revocation`](crate::model::Revocation) of its user or client that came later
+    /// ends it.
+    pub issued_at: Timestamp,
     /// When it stops being good.
     pub expires_at: Timestamp,
 }

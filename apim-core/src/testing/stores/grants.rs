@@ -35,6 +35,7 @@ fn code(hash: &str) -> AuthorizationCode {
         challenge: Some("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM".to_owned()),
         nonce: Some("n-0S6_WzA2Mj".to_owned()),
         family: "family-of-codes".to_owned(),
+        issued_at: at(700),
         expires_at: at(1_000),
     }
 }
@@ -48,6 +49,7 @@ fn refresh(hash: &str, family: &str) -> RefreshToken {
         scopes: vec!["pets:write".into(), "default".into()],
         family: family.to_owned(),
         access_token: ("jti-1".into(), at(500)),
+        issued_at: at(700),
         expires_at: at(1_000),
     }
 }
