@@ -1,0 +1,216 @@
+//! The engine: every limit of a request, decided at once.
+
+use std::fmt;
+use std::sync::Arc;
+
+use apim_core::throttle::{Cost, Decision, Key, Level, Refusal, ThrottleEngine};
+use apim_core::{Clock, Step, Timestamp};
+use smallvec::SmallVec;
+
+use crate::counter::{Counter, Room};
+use crate::table::Table;
+
+/// How many counters are kept if nothing else is said. At about 200 bytes each, 100 MB at the worst.
+const USUAL_ROOM: usize = 500_000;
+
+/// How often to look again at once before the processor is given away to whoever is undecided.
+const SPINS: u32 = 32;
+
+/// Counts in this process.
+///
+/// **Exact.** However many threads ask at once, a window of a limit lets exactly its quota pass, and a
+/// request refused by one limit has used up none of the others.
+///
+/// **Cheap.** A request whose window is open already allocates nothing and takes no lock exclusively. Only
+/// when a limit is full but for requests that are still being decided does a thread wait, for as long as
+/// another needs for a few instructions.
+///
+/// **Bounded.** Counters whose window is over make room for new ones. Should there be no more room, because
+/// somebody calls under hundreds of thousands of names within one window, those newly come are counted
+/// *together*, against the quota of one, until windows end. So no limit is ever exceeded, and whoever was
+/// counted already notices nothing. [`Usage::shared`] shows such counters.
+///
+/// **Patient with clocks.** When the clock goes back, a counter stays in the window in which it is; only one
+/// that finds itself more than a window ahead starts again in the present.
+pub struct LocalEngine {
+    table: Table,
+    clock: Arc<dyn Clock>,
+}
+
+impl LocalEngine {
+    /// With room for half a million counters.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self::with_room(clock, USUAL_ROOM)
+    }
+
+    /// With room for about so many counters; ones with long texts count more than once.
+    pub fn with_room(clock: Arc<dyn Clock>, counters: usize) -> Self {
+        Self { table: Table::new(counters), clock }
+    }
+
+    /// Gives a user of an application the whole quota again, the burst's included.
+    pub fn reset(&self, application: &str, user: &str) {
+        for level in [Level::Application, Level::ApplicationBurst] {
+            self.table.forget(level, [application, user, ""]);
+        }
+    }
+
+    /// How far a limit has been used in the present window; `None` if not at all.
+    pub fn usage(&self, key: &Key<'_>) -> Option<Usage> {
+        let counter = self.table.find(key)?;
+        counter.serves(self.clock.now()).then(|| Usage::of(&counter))
+    }
+
+    /// All that is counted at present, in no order. Cold: it copies every counter.
+    pub fn snapshot(&self) -> Vec<Usage> {
+        let now = self.clock.now();
+        let mut all = Vec::new();
+        self.table.each(|counter| {
+            if counter.serves(now) {
+                all.push(Usage::of(counter));
+            }
+        });
+        all
+    }
+
+    /// Forgets counters whose window is over, and says how many. New counters see to that as they come; a
+    /// server that has become quiet may call it now and then to get the memory back.
+    pub fn sweep(&self) -> usize {
+        self.table.sweep(&*self.clock)
+    }
+
+    fn decide(&self, keys: &[Key<'_>], cost: u64) -> Decision {
+        let now = self.clock.now();
+        let counter = |key| self.table.counter(key, now, &*self.clock);
+        let counters: SmallVec<[Arc<Counter>; 8]> = keys.iter().map(counter).collect();
+        let limits = Limits { keys, counters: &counters, cost };
+        let mut attempts = 0;
+        loop {
+            if let Some(decision) = limits.attempt() {
+                return decision;
+            }
+            attempts += 1;
+            if attempts < SPINS { std::hint::spin_loop() } else { std::thread::yield_now() }
+        }
+    }
+}
+
+impl ThrottleEngine for LocalEngine {
+    fn take<'a>(&'a self, keys: &'a [Key<'a>], cost: Cost) -> Step<'a, Decision> {
+        Step::Done(self.decide(keys, cost.requests))
+    }
+}
+
+impl fmt::Debug for LocalEngine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalEngine").finish_non_exhaustive()
+    }
+}
+
+/// A request's limits with their counters.
+struct Limits<'a> {
+    keys: &'a [Key<'a>],
+    counters: &'a [Arc<Counter>],
+    cost: u64,
+}
+
+impl Limits<'_> {
+    /// Takes a place everywhere or nowhere; `None` if that hangs on another request just being decided.
+    fn attempt(&self) -> Option<Decision> {
+        // Looking first costs little, and keeps requests that are refused from writing at all.
+        for index in self.binding() {
+            let room = self.counters[index].places().look(self.cost, self.keys[index].quota.requests);
+            if let Room::Full { used } = room {
+                return Some(self.refusal(index, used));
+            }
+        }
+        let Some(last) = self.binding().next_back() else {
+            self.count_lenient();
+            return Some(Decision::Allowed);
+        };
+        for index in self.binding() {
+            let (places, limit) = (self.counters[index].places(), self.keys[index].quota.requests);
+            // With the last one it is decided, so that one needs no second step.
+            let room =
+                if index == last { places.take(self.cost, limit) } else { places.hold(self.cost, limit) };
+            match self.honest(index, room) {
+                Room::Enough => {}
+                Room::Full { used } => {
+                    self.held(index).for_each(|counter| counter.places().give_back(self.cost));
+                    return Some(self.refusal(index, used));
+                }
+                Room::Unsure { .. } => {
+                    self.held(index).for_each(|counter| counter.places().give_back(self.cost));
+                    return None;
+                }
+            }
+        }
+        self.held(last).for_each(|counter| counter.places().keep());
+        self.count_lenient();
+        Some(Decision::Allowed)
+    }
+
+    /// The same counter may stand in the list twice; then the undecided request that makes it full is this
+    /// one, and there is nothing to wait for.
+    fn honest(&self, index: usize, room: Room) -> Room {
+        let Room::Unsure { undecided } = room else { return room };
+        let own = self.held(index).filter(|counter| Arc::ptr_eq(counter, &self.counters[index])).count();
+        if own as u64 == undecided {
+            Room::Full { used: self.counters[index].places().used().saturating_sub(self.cost * undecided) }
+        } else {
+            room
+        }
+    }
+
+    /// Limits that can refuse.
+    fn binding(&self) -> impl DoubleEndedIterator<Item = usize> + '_ {
+        (0..self.keys.len()).filter(|index| !self.keys[*index].lenient)
+    }
+
+    /// The counters before `index` on which a place is held.
+    fn held(&self, index: usize) -> impl Iterator<Item = &Arc<Counter>> {
+        self.binding().take_while(move |earlier| *earlier < index).map(|earlier| &self.counters[earlier])
+    }
+
+    fn count_lenient(&self) {
+        let lenient = self.keys.iter().zip(self.counters).filter(|(key, _)| key.lenient);
+        lenient.for_each(|(_, counter)| counter.places().count(self.cost));
+    }
+
+    fn refusal(&self, index: usize, used: u64) -> Decision {
+        let key = &self.keys[index];
+        let retry_at = self.counters[index].ends();
+        Decision::Refused(Refusal { index, level: key.level, quota: key.quota, used, retry_at })
+    }
+}
+
+/// How far a limit has been used in its present window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Usage {
+    /// Its level.
+    pub level: Level,
+    /// Who is counted; as [`Key::subject`]. Empty for a shared counter.
+    pub subject: [Box<str>; 3],
+    /// Whether it stands for all newcomers for whom there was no room.
+    pub shared: bool,
+    /// Requests counted.
+    pub used: u64,
+    /// When the window began.
+    pub since: Timestamp,
+    /// When it ends.
+    pub until: Timestamp,
+}
+
+impl Usage {
+    fn of(counter: &Counter) -> Self {
+        Self {
+            level: counter.identity.level,
+            subject: counter.identity.subject.clone(),
+            shared: counter.identity.shared,
+            used: counter.places().used(),
+            since: counter.starts(),
+            until: counter.ends(),
+        }
+    }
+}

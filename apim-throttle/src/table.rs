@@ -1,0 +1,189 @@
+//! All counters: a table in shards, bounded.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use apim_core::throttle::{Key, Level};
+use apim_core::{Clock, Timestamp};
+use hashbrown::HashTable;
+
+use crate::counter::{Counter, Identity, weight, window_ms};
+
+/// More shards than cores, so that a window's first requests, which take a shard for themselves, seldom meet.
+const SHARDS: usize = 64;
+
+/// A shard with fewer counters than this is not worth sweeping.
+const WORTH_SWEEPING: usize = 64;
+
+/// Counters by what they count.
+pub(crate) struct Table {
+    shards: Box<[Padded]>,
+    /// Keyed at random for this process, so that nobody can choose texts that collide.
+    hasher: RandomState,
+    room_per_shard: usize,
+}
+
+/// Two cache lines apart, since processors fetch them in pairs.
+#[repr(align(128))]
+#[derive(Default)]
+struct Padded(RwLock<Shard>);
+
+#[derive(Default)]
+struct Shard {
+    counters: HashTable<Arc<Counter>>,
+    /// One for each level and length of window, for whom there was no room: as many as there are policies.
+    shared: Vec<Arc<Counter>>,
+    weight: usize,
+    /// How many counters make a sweep worth while.
+    sweep_at: usize,
+    /// When the next window ends; until then a sweep would find nothing.
+    next_end: Timestamp,
+}
+
+impl Table {
+    pub(crate) fn new(room: usize) -> Self {
+        Self {
+            shards: (0..SHARDS).map(|_| Padded::default()).collect(),
+            hasher: RandomState::new(),
+            room_per_shard: room.div_ceil(SHARDS),
+        }
+    }
+
+    /// The counter to count a key on at a moment. Within a window this reads; the first request of a window
+    /// writes.
+    pub(crate) fn counter(&self, key: &Key<'_>, now: Timestamp, clock: &dyn Clock) -> Arc<Counter> {
+        let hash = self.hash(key.level, key.subject);
+        if let Some(counter) = self.read(hash).find(hash, key).filter(|counter| counter.serves(now)) {
+            return counter.clone();
+        }
+        let mut shard = self.write(hash);
+        // Read again under the lock: who waited for it must not open a window that has been swept already.
+        let now = clock.now();
+        shard.open(hash, key, now, self.room_per_shard)
+    }
+
+    /// The counter of a key, if there is one.
+    pub(crate) fn find(&self, key: &Key<'_>) -> Option<Arc<Counter>> {
+        let hash = self.hash(key.level, key.subject);
+        self.read(hash).find(hash, key).cloned()
+    }
+
+    /// Forgets the counters of a subject at a level, whatever their window.
+    pub(crate) fn forget(&self, level: Level, subject: [&str; 3]) {
+        let hash = self.hash(level, subject);
+        self.write(hash).forget(hash, |counter| {
+            let identity = &counter.identity;
+            identity.level == level && identity.subject.iter().zip(subject).all(|(a, b)| **a == *b)
+        });
+    }
+
+    /// Drops counters whose window is over, one shard after the other, and says how many.
+    pub(crate) fn sweep(&self, clock: &dyn Clock) -> usize {
+        let sweep = |shard| {
+            let mut shard = write(shard);
+            shard.sweep(clock.now())
+        };
+        self.shards.iter().map(sweep).sum()
+    }
+
+    /// Calls `see` with each counter, the shared ones last within their shard.
+    pub(crate) fn each(&self, mut see: impl FnMut(&Counter)) {
+        for shard in &self.shards {
+            let shard = read(shard);
+            shard.counters.iter().chain(&shard.shared).for_each(|counter| see(counter));
+        }
+    }
+
+    fn hash(&self, level: Level, subject: [&str; 3]) -> u64 {
+        self.hasher.hash_one((level, subject))
+    }
+
+    fn shard(&self, hash: u64) -> &Padded {
+        // The tables inside use the lowest and the highest bits.
+        &self.shards[(hash >> 32) as usize % self.shards.len()]
+    }
+
+    fn read(&self, hash: u64) -> RwLockReadGuard<'_, Shard> {
+        read(self.shard(hash))
+    }
+
+    fn write(&self, hash: u64) -> RwLockWriteGuard<'_, Shard> {
+        write(self.shard(hash))
+    }
+}
+
+// A shard is consistent between any two statements that could panic, so a poisoned lock is still good.
+fn read(shard: &Padded) -> RwLockReadGuard<'_, Shard> {
+    shard.0.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write(shard: &Padded) -> RwLockWriteGuard<'_, Shard> {
+    shard.0.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shard {
+    fn find(&self, hash: u64, key: &Key<'_>) -> Option<&Arc<Counter>> {
+        self.counters.find(hash, |counter| counter.identity.is(key))
+    }
+
+    /// The counter for a key now: the one there is, its successor in a new window, or a new one.
+    fn open(&mut self, hash: u64, key: &Key<'_>, now: Timestamp, room: usize) -> Arc<Counter> {
+        if let Some(counter) = self.counters.find_mut(hash, |counter| counter.identity.is(key)) {
+            return renewed(counter, now);
+        }
+        let weight = weight(key);
+        let full = |shard: &Self| shard.weight + weight > room;
+        if self.counters.len() >= self.sweep_at || full(self) && self.next_end <= now {
+            self.sweep(now);
+        }
+        if full(self) {
+            return self.share(key, now);
+        }
+        let counter = Arc::new(Counter::new(Arc::new(Identity::of(key)), hash, now));
+        self.weight += weight;
+        self.next_end = self.next_end.min(counter.ends());
+        self.counters.insert_unique(hash, counter.clone(), |counter| counter.hash);
+        counter
+    }
+
+    /// The counter of all for whom there is no room.
+    fn share(&mut self, key: &Key<'_>, now: Timestamp) -> Arc<Counter> {
+        let same = |counter: &&mut Arc<Counter>| {
+            counter.identity.level == key.level && counter.identity.window_ms == window_ms(key)
+        };
+        if let Some(counter) = self.shared.iter_mut().find(same) {
+            return renewed(counter, now);
+        }
+        let counter = Arc::new(Counter::new(Arc::new(Identity::shared(key)), 0, now));
+        self.shared.push(counter.clone());
+        counter
+    }
+
+    /// Drops what is over. The next sweep is due when the table has doubled, so that each new counter pays
+    /// for a bounded share of it.
+    fn sweep(&mut self, now: Timestamp) -> usize {
+        let before = self.counters.len() + self.shared.len();
+        self.counters.retain(|counter| counter.serves(now));
+        self.shared.retain(|counter| counter.serves(now));
+        self.weight = self.counters.iter().map(|counter| counter.identity.weight()).sum();
+        self.next_end = self.counters.iter().map(|counter| counter.ends()).min().unwrap_or(now);
+        self.sweep_at = (self.counters.len() * 2).max(WORTH_SWEEPING);
+        self.counters.shrink_to(self.sweep_at, |counter| counter.hash);
+        before - self.counters.len() - self.shared.len()
+    }
+
+    fn forget(&mut self, hash: u64, gone: impl Fn(&Counter) -> bool) {
+        while let Ok(entry) = self.counters.find_entry(hash, |counter| gone(counter)) {
+            let (counter, _) = entry.remove();
+            self.weight -= counter.identity.weight();
+        }
+    }
+}
+
+/// The counter itself if it still serves, or one for the present window in its place.
+fn renewed(counter: &mut Arc<Counter>, now: Timestamp) -> Arc<Counter> {
+    if !counter.serves(now) {
+        *counter = Arc::new(Counter::new(counter.identity.clone(), counter.hash, now));
+    }
+    counter.clone()
+}
