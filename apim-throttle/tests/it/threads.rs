@@ -53,8 +53,7 @@ fn several_limits_at_once_are_each_used_to_the_last_place() {
 #[test]
 fn a_request_that_is_itself_refused_never_costs_another_its_place() {
     // Half of the threads are refused by a limit of their own, over and over, while they reach for the last
-    // places of the common one. The other half must get every one of them, and at the first attempt after
-    // the count says that there is room.
+    // places of the common one.
     for _ in 0..200 {
         let (_, engine) = at_noon();
         let common = key(Level::Api, "/a/1", Quota::per_minute(20));
