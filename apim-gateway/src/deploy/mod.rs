@@ -1,1 +1,5 @@
 //! What the gateway serves: immutable views, and how changes reach them.
+
+mod shards;
+
+pub use shards::Shards;

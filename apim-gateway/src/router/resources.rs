@@ -1,0 +1,403 @@
+//! From a method and a path below the context to the operation that serves it.
+
+use http::{HeaderValue, Method};
+
+use super::template::{Pieces, Segment};
+use super::{Template, TemplateError};
+
+/// The operations of one API, as a trie over segments.
+///
+/// At each segment a literal wins over pieces (`{a}-{b}`), pieces over a variable, a variable over the
+/// closing `/*`; a choice that leads nowhere *for this method* is taken back. Looking up allocates nothing,
+/// and visits no node of the trie twice.
+#[derive(Debug)]
+pub struct Resources {
+    nodes: Vec<Node>,
+}
+
+#[derive(Debug, Default)]
+struct Node {
+    /// Sorted, so that it can be searched.
+    literals: Vec<(Box<str>, usize)>,
+    mixed: Vec<(Pieces, usize)>,
+    variable: Option<usize>,
+    /// Of templates that end here.
+    here: Methods,
+    /// Of templates that end here with `/*`.
+    below: Methods,
+}
+
+#[derive(Debug, Default)]
+struct Methods(Vec<(Served, usize)>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Served {
+    One(Method),
+    /// Every usual method; see [`USUAL`].
+    All,
+}
+
+/// What `*` stands for. TRACE and CONNECT are never served, and what nobody has declared is not guessed.
+const USUAL: [Method; 7] =
+    [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
+
+/// What a lookup finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// The operation with this index.
+    Operation(usize),
+    /// Templates match, but none has this method.
+    OtherMethods,
+    /// No template matches.
+    Nothing,
+}
+
+impl Resources {
+    /// Builds the trie from methods and templates, in the order of their indexes.
+    ///
+    /// # Errors
+    ///
+    /// The index of the first operation that breaks a rule, and which.
+    pub fn new<'a>(
+        operations: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, (usize, ResourceError)> {
+        let mut resources = Self { nodes: vec![Node::default()] };
+        for (index, (method, template)) in operations.enumerate() {
+            resources.insert(index, method, template).map_err(|error| (index, error))?;
+        }
+        Ok(resources)
+    }
+
+    fn insert(&mut self, index: usize, method: &str, template: &str) -> Result<(), ResourceError> {
+        let served = match method {
+            "*" => Served::All,
+            method => Served::One(usable(method)?),
+        };
+        let template = Template::parse(template)?;
+        let mut at = 0;
+        for segment in template.segments {
+            at = self.child(at, segment);
+        }
+        let node = &mut self.nodes[at];
+        let methods = if template.open { &mut node.below } else { &mut node.here };
+        if methods.0.iter().any(|(other, _)| *other == served) {
+            return Err(ResourceError::Twice);
+        }
+        methods.0.push((served, index));
+        Ok(())
+    }
+
+    fn child(&mut self, at: usize, segment: Segment) -> usize {
+        let next = self.nodes.len();
+        let node = &mut self.nodes[at];
+        let child = match segment {
+            Segment::Literal(text) => match node.literals.binary_search_by(|(other, _)| other.cmp(&text)) {
+                Ok(position) => node.literals[position].1,
+                Err(position) => {
+                    node.literals.insert(position, (text, next));
+                    next
+                }
+            },
+            // The names of variables make no difference to what is matched, but pieces keep theirs.
+            Segment::Variable(_) => *node.variable.get_or_insert(next),
+            Segment::Mixed(pieces) => match node.mixed.iter().find(|(other, _)| *other == pieces) {
+                Some((_, child)) => *child,
+                None => {
+                    node.mixed.push((pieces, next));
+                    next
+                }
+            },
+        };
+        if child == next {
+            self.nodes.push(Node::default());
+        }
+        child
+    }
+
+    /// Finds the operation for a method on a canonical path. HEAD is served by GET's operation where
+    /// nobody has declared it.
+    pub fn find(&self, method: &Method, path: &str) -> Found {
+        let rest = segments(path);
+        let exact = |methods: &Methods| methods.find(method);
+        if let Some(operation) = self.walk(0, rest, &mut |methods| exact(methods)) {
+            return Found::Operation(operation);
+        }
+        if method == Method::HEAD
+            && let Some(operation) = self.walk(0, rest, &mut |methods| methods.find(&Method::GET))
+        {
+            return Found::Operation(operation);
+        }
+        match self.walk(0, rest, &mut |methods| methods.0.first().map(|(_, operation)| *operation)) {
+            Some(_) => Found::OtherMethods,
+            None => Found::Nothing,
+        }
+    }
+
+    /// Whether an operation on this path names the method itself, rather than `*`.
+    pub fn declares(&self, method: &Method, path: &str) -> bool {
+        let wanted = Served::One(method.clone());
+        let named =
+            |methods: &Methods| methods.0.iter().find(|(served, _)| *served == wanted).map(|found| found.1);
+        self.walk(0, segments(path), &mut |methods| named(methods)).is_some()
+    }
+
+    /// The methods that are served on a path, in no particular order.
+    pub fn methods(&self, path: &str) -> Vec<Method> {
+        let mut all: Vec<Method> = Vec::new();
+        self.walk(0, segments(path), &mut |methods| {
+            for (served, _) in &methods.0 {
+                let served = match served {
+                    Served::One(method) => std::slice::from_ref(method),
+                    Served::All => &USUAL[..],
+                };
+                let fresh = served.iter().filter(|method| !all.contains(method)).cloned().collect::<Vec<_>>();
+                all.extend(fresh);
+            }
+            None
+        });
+        if all.contains(&Method::GET) && !all.contains(&Method::HEAD) {
+            all.push(Method::HEAD);
+        }
+        all
+    }
+
+    /// The methods of a path, as in an `Allow` header (RFC 9110 section 10.2.1).
+    pub fn allow(&self, path: &str) -> HeaderValue {
+        let methods = self.methods(path);
+        let text = methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
+        HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""))
+    }
+
+    /// Walks all matching templates, the most particular first, until `visit` is content with one.
+    fn walk(
+        &self,
+        at: usize,
+        rest: Option<&str>,
+        visit: &mut dyn FnMut(&Methods) -> Option<usize>,
+    ) -> Option<usize> {
+        let node = &self.nodes[at];
+        let Some(rest) = rest else {
+            return visit(&node.here).or_else(|| visit(&node.below));
+        };
+        let (segment, after) = match rest.split_once('/') {
+            Some((segment, after)) => (segment, Some(after)),
+            None => (rest, None),
+        };
+        if let Ok(position) = node.literals.binary_search_by(|(other, _)| (**other).cmp(segment))
+            && let Some(found) = self.walk(node.literals[position].1, after, visit)
+        {
+            return Some(found);
+        }
+        for (pieces, child) in &node.mixed {
+            if pieces.matches(segment, |_, _| ())
+                && let Some(found) = self.walk(*child, after, visit)
+            {
+                return Some(found);
+            }
+        }
+        if let Some(child) = node.variable
+            && let Some(found) = self.walk(child, after, visit)
+        {
+            return Some(found);
+        }
+        visit(&node.below)
+    }
+}
+
+impl Methods {
+    fn find(&self, method: &Method) -> Option<usize> {
+        let one = self.0.iter().find(|(served, _)| matches!(served, Served::One(one) if one == method));
+        let all = || self.0.iter().find(|(served, _)| *served == Served::All && USUAL.contains(method));
+        one.or_else(all).map(|(_, operation)| *operation)
+    }
+}
+
+/// What follows the first slash; nothing for the root. One trailing slash makes no difference.
+fn segments(path: &str) -> Option<&str> {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    let path = path.strip_suffix('/').unwrap_or(path);
+    (!path.is_empty()).then_some(path)
+}
+
+fn usable(method: &str) -> Result<Method, ResourceError> {
+    let known = Method::from_bytes(method.as_bytes()).map_err(|_| ResourceError::Method)?;
+    if method.bytes().any(|b| b.is_ascii_lowercase()) || known == Method::TRACE || known == Method::CONNECT {
+        return Err(ResourceError::Method);
+    }
+    Ok(known)
+}
+
+/// Why an operation cannot be deployed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResourceError {
+    /// Its path.
+    #[error("path: {0}")]
+    Template(#[from] TemplateError),
+    /// Its method.
+    #[error("method: a method in capitals, but not TRACE or CONNECT, or `*`")]
+    Method,
+    /// Another operation is the same.
+    #[error("another operation has this method on the same path")]
+    Twice,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn resources(operations: &[(&str, &str)]) -> Resources {
+        Resources::new(operations.iter().copied()).unwrap()
+    }
+
+    fn get(resources: &Resources, path: &str) -> Found {
+        resources.find(&Method::GET, path)
+    }
+
+    #[test]
+    fn the_more_particular_template_wins_whatever_the_order() {
+        let templates = ["/*", "/pets/*", "/pets/{id}", "/pets/{a}-{b}", "/pets/mine", "/pets"];
+        let operations: Vec<_> = templates.iter().map(|template| ("GET", *template)).collect();
+        let found = resources(&operations);
+        for (path, index) in [
+            ("/pets/mine", 4),
+            ("/pets/mine/", 4),
+            ("/pets/1-2", 3),
+            ("/pets/7", 2),
+            ("/pets/7/photos", 1),
+            ("/pets", 5),
+            ("/petstore", 0),
+            ("/", 0),
+        ] {
+            assert_eq!(get(&found, path), Found::Operation(index), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_choice_that_leads_nowhere_is_taken_back() {
+        let found =
+            resources(&[("GET", "/a/b/c"), ("GET", "/a/{x}/d"), ("GET", "/{y}/b/*"), ("POST", "/a/b/d")]);
+        assert_eq!(get(&found, "/a/b/d"), Found::Operation(1));
+        assert_eq!(get(&found, "/a/b/e"), Found::Operation(2));
+        assert_eq!(found.find(&Method::POST, "/a/b/d"), Found::Operation(3));
+        assert_eq!(found.find(&Method::DELETE, "/a/b/d"), Found::OtherMethods);
+        assert_eq!(get(&found, "/a/x"), Found::Nothing);
+    }
+
+    #[test]
+    fn head_is_served_by_get_unless_declared() {
+        let found = resources(&[("GET", "/a"), ("GET", "/b"), ("HEAD", "/b"), ("POST", "/c")]);
+        assert_eq!(found.find(&Method::HEAD, "/a"), Found::Operation(0));
+        assert_eq!(found.find(&Method::HEAD, "/b"), Found::Operation(2));
+        assert_eq!(found.find(&Method::HEAD, "/c"), Found::OtherMethods);
+    }
+
+    #[test]
+    fn a_star_serves_the_usual_methods_only() {
+        let found = resources(&[("*", "/*")]);
+        assert_eq!(found.find(&Method::PATCH, "/x"), Found::Operation(0));
+        for method in ["TRACE", "CONNECT", "get", "BREW"] {
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            assert_eq!(found.find(&method, "/x"), Found::OtherMethods, "{method}");
+        }
+    }
+
+    #[test]
+    fn allow_names_every_method_of_the_path() {
+        let found = resources(&[("GET", "/a/{x}"), ("PUT", "/a/b"), ("POST", "/*")]);
+        assert_eq!(found.allow("/a/b"), "PUT, GET, POST, HEAD");
+        assert_eq!(found.allow("/z"), "POST");
+    }
+
+    #[test]
+    fn twins_are_refused() {
+        let twins = Resources::new([("GET", "/a/{x}"), ("GET", "/a/{y}/")].into_iter());
+        assert!(matches!(twins, Err((1, ResourceError::Twice))));
+        assert!(matches!(Resources::new([("get", "/")].into_iter()), Err((0, ResourceError::Method))));
+    }
+
+    /// All templates tried one by one, and the most particular chosen: slow, and obviously right.
+    fn naive(operations: &[(&str, &str)], method: &Method, path: &str) -> Option<usize> {
+        let parts: Vec<_> = segments(path).map_or(Vec::new(), |rest| rest.split('/').collect());
+        let rank = |template: &Template| -> Option<Vec<u8>> {
+            if parts.len() < template.segments.len()
+                || !template.open && parts.len() > template.segments.len()
+            {
+                return None;
+            }
+            let mut rank = Vec::new();
+            for (segment, text) in template.segments.iter().zip(&parts) {
+                rank.push(match segment {
+                    Segment::Literal(literal) if **literal == **text => 0,
+                    Segment::Mixed(pieces) if pieces.matches(text, |_, _| ()) => 1,
+                    Segment::Variable(_) => 2,
+                    _ => return None,
+                });
+            }
+            // A closing `/*` ranks behind whatever else could stand at its place.
+            rank.push(if template.open { 3 } else { 0 });
+            Some(rank)
+        };
+        let of_method = operations.iter().enumerate().filter(|(_, (other, _))| other == method);
+        of_method
+            .filter_map(|(index, (_, text))| Some((rank(&Template::parse(text).unwrap())?, index)))
+            .min()
+            .map(|(_, index)| index)
+    }
+
+    #[test]
+    fn the_trie_agrees_with_trying_every_template() {
+        // Every tree of depth up to three over four kinds of segment, in a scrambled selection.
+        let kinds = ["a", "b", "{x}", "{p}-{q}"];
+        let mut all = vec!["/*".to_owned()];
+        for (i, one) in kinds.iter().enumerate() {
+            all.push(format!("/{one}"));
+            all.push(format!("/{one}/*"));
+            for two in &kinds {
+                let two = two.replace('x', "y").replace('p', "r").replace('q', "s");
+                all.push(format!("/{one}/{two}"));
+                if i % 2 == 0 {
+                    all.push(format!("/{one}/{two}/*"));
+                    all.push(format!("/{one}/{two}/a"));
+                }
+            }
+        }
+        let words = ["a", "b", "c", "a-b"];
+        for seed in 0..200_u64 {
+            let mut random = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+            let mut next = || {
+                random ^= random << 13;
+                random ^= random >> 7;
+                random ^= random << 17;
+                random
+            };
+            let chosen: Vec<&String> = all.iter().filter(|_| next() % 3 == 0).collect();
+            let operations: Vec<(&str, &str)> = chosen
+                .iter()
+                .map(|text| (if next() % 2 == 0 { "GET" } else { "PUT" }, text.as_str()))
+                .collect();
+            let trie = resources(&operations);
+            for one in words {
+                for two in ["", "/a", "/b", "/c", "/a-b"] {
+                    for three in ["", "/a", "/z"] {
+                        if two.is_empty() && !three.is_empty() {
+                            continue;
+                        }
+                        let path = format!("/{one}{two}{three}");
+                        let found = match get(&trie, &path) {
+                            Found::Operation(index) => Some(index),
+                            _ => None,
+                        };
+                        assert_eq!(
+                            found,
+                            naive(&operations, &Method::GET, &path),
+                            "{path} in {operations:?}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
