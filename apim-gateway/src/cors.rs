@@ -1,1 +1,170 @@
-//! The CORS protocol (Fetch standard).
+//! Cross-origin resource sharing (Fetch standard, "CORS protocol"; spec: gateway-flow, section 7).
+//!
+//! First in the chain, so that browsers can read refusals too. A preflight of an operation that declares
+//! OPTIONS itself goes on to the backend; any other is answered here, without authentication. Headers that
+//! the backend set already are left alone.
+
+use apim_core::model::Cors as Rules;
+use apim_core::{
+    Answer, Body, BuildError, Context, Exchange, Fault, Filter, Flow, Link, Parts, Provide, fault,
+};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ALLOW, ORIGIN,
+    VARY,
+};
+use http::{HeaderMap, HeaderValue, Method, Response};
+
+/// Methods that the matched path answers, as `GET, POST`. The gateway puts it into the context's slots for
+/// an OPTIONS request to a path that declares no OPTIONS.
+#[derive(Debug, Clone)]
+pub struct Allowed(pub HeaderValue);
+
+/// The origin of a request, kept for the answer; the request itself is gone by then.
+#[derive(Clone)]
+struct Origin(HeaderValue);
+
+/// Answers preflights and tells browsers what pages of other origins may see.
+#[derive(Debug)]
+pub struct Cors {
+    rules: Rules,
+}
+
+impl Cors {
+    /// With rules for all APIs that bring none of their own.
+    ///
+    /// # Errors
+    ///
+    /// If credentials are allowed to every origin, which would give every page the user's session.
+    pub fn new(rules: Rules) -> Result<Self, BuildError> {
+        if rules.credentials && rules.origins.iter().any(|origin| origin == "*") {
+            return Err(BuildError::at(
+                "credentials",
+                "credentials cannot be allowed together with origin `*`",
+            ));
+        }
+        Ok(Self { rules })
+    }
+
+    fn rules<'a>(&'a self, context: &'a Context) -> &'a Rules {
+        context.api.as_ref().and_then(|api| api.cors.as_ref()).unwrap_or(&self.rules)
+    }
+}
+
+impl Filter for Cors {
+    fn request(&self, exchange: &mut Exchange) -> Result<Flow, Fault> {
+        let rules = self.rules(exchange.context());
+        if !rules.enabled {
+            return Ok(Flow::Continue);
+        }
+        if exchange.context().method == Method::OPTIONS
+            && let Some(Allowed(methods)) = exchange.context().slots.get::<Allowed>()
+        {
+            return preflight(rules, exchange.headers(), methods).map(Flow::Respond);
+        }
+        if let Some(origin) = exchange.headers().get(ORIGIN).cloned() {
+            exchange.context_mut().slots.insert(Origin(origin));
+        }
+        Ok(Flow::Continue)
+    }
+
+    fn response(&self, answer: &mut Answer) -> Result<(), Fault> {
+        let Some(Origin(origin)) = answer.context_mut().slots.remove::<Origin>() else { return Ok(()) };
+        let (head, context) = answer.split_mut();
+        let rules = self.rules(context);
+        if !head.headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
+            grant_origin(rules, &origin, &mut head.headers);
+            set_list(&mut head.headers, ACCESS_CONTROL_EXPOSE_HEADERS, &rules.expose);
+        }
+        Ok(())
+    }
+}
+
+/// The answer to a preflight. An origin that is not allowed gets no headers, which is the browser's no.
+fn preflight(rules: &Rules, request: &HeaderMap, methods: &HeaderValue) -> Result<Response<Body>, Fault> {
+    if !request.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
+        return Err(Fault::new(fault::METHOD_NOT_ALLOWED)
+            .because("Method not allowed for given API resource")
+            .header(ALLOW, methods.clone()));
+    }
+    let mut response = Response::new(Body::empty());
+    let headers = response.headers_mut();
+    if let Some(origin) = request.get(ORIGIN)
+        && grant_origin(rules, origin, headers)
+    {
+        let declared = methods.to_str().unwrap_or_default().split(", ");
+        let announced = declared.filter(|method| rules.methods.iter().any(|allowed| allowed == method));
+        set_list(headers, ACCESS_CONTROL_ALLOW_METHODS, &announced.collect::<Vec<_>>());
+        set_list(headers, ACCESS_CONTROL_ALLOW_HEADERS, &rules.headers);
+        set_list(headers, ACCESS_CONTROL_EXPOSE_HEADERS, &rules.expose);
+    }
+    Ok(response)
+}
+
+/// Allows an origin if the rules do, and says whether they did.
+fn grant_origin(rules: &Rules, origin: &HeaderValue, headers: &mut HeaderMap) -> bool {
+    if rules.origins.iter().any(|allowed| allowed == "*") {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        return true;
+    }
+    // The answer differs by origin whether or not this one is allowed; caches must know.
+    headers.append(VARY, HeaderValue::from_static("origin"));
+    if !rules.origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes()) {
+        return false;
+    }
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+    if rules.credentials {
+        headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+    }
+    true
+}
+
+fn set_list<T: AsRef<str>>(headers: &mut HeaderMap, name: http::HeaderName, list: &[T]) {
+    let joined = list.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+    if !joined.is_empty()
+        && let Ok(value) = HeaderValue::try_from(joined)
+    {
+        headers.insert(name, value);
+    }
+}
+
+impl Provide<Link> for Cors {
+    const NAME: &'static str = "cors";
+    type Config = Config;
+
+    async fn build(config: Config, _: &Parts) -> Result<Link, BuildError> {
+        Ok(Link::filter(Self::new(config.into())?))
+    }
+}
+
+/// What `use: cors` can be told: the rules for APIs that bring none of their own.
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Whether cross-origin requests are answered at all.
+    pub enabled: bool,
+    /// Origins: `*`, or exact values such as `https://shop.example`.
+    pub origins: Vec<String>,
+    /// Methods that may be announced.
+    pub methods: Vec<String>,
+    /// Request headers that a page may send.
+    pub headers: Vec<String>,
+    /// Response headers that a page may read.
+    pub expose: Vec<String>,
+    /// Whether cookies and credentials may travel; never together with origin `*`.
+    pub credentials: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let Rules { enabled, origins, methods, headers, expose, credentials } = Rules::default();
+        Self { enabled, origins, methods, headers, expose, credentials }
+    }
+}
+
+impl From<Config> for Rules {
+    fn from(config: Config) -> Self {
+        let Config { enabled, origins, methods, headers, expose, credentials } = config;
+        Self { enabled, origins, methods, headers, expose, credentials }
+    }
+}

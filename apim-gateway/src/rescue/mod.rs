@@ -1,1 +1,145 @@
-//! How a fault looks to the caller.
+//! How a fault looks to the caller: the one place where faults become answers.
+//!
+//! The bodies are WSO2's (spec: gateway-errors, section 1), since clients look into them: `code` is text, and
+//! which members there are depends on the code's [`Shape`]. Who asks for `application/problem+json` gets
+//! RFC 9457 instead. Deliberate differences from the original: a backend's failure is answered 502 or 504
+//! rather than 500, so that it can be told from the gateway's own, and every answer carries the request's
+//! id, by which the operator finds the reason.
+
+mod date;
+
+use apim_core::fault::{Fault, Rescue, Shape};
+use apim_core::{Body, Context};
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderName, HeaderValue, Response};
+use serde_json::{Map, Value, json};
+
+/// The header that carries a request's id, to the caller and to the backend.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The form a caller wants refusals in, if not the usual one; kept in the context's slots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Form {
+    /// RFC 9457.
+    Problem,
+}
+
+/// Answers in JSON: WSO2's bodies, or problem details for those who ask.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Json;
+
+impl Rescue for Json {
+    fn rescue(&self, fault: &Fault, context: &Context) -> Response<Body> {
+        let problem = context.slots.get::<Form>() == Some(&Form::Problem);
+        let (body, media_type) = if problem {
+            (problem_body(fault, context), "application/problem+json")
+        } else {
+            (usual_body(fault), "application/json; charset=UTF-8")
+        };
+        let mut response = Response::new(Body::from(Value::Object(body).to_string()));
+        *response.status_mut() = fault.status();
+        let headers = response.headers_mut();
+        headers.extend(fault.headers().iter().map(|(name, value)| (name.clone(), value.clone())));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+        if let Ok(id) = HeaderValue::try_from(context.request_id.to_string()) {
+            headers.insert(REQUEST_ID, id);
+        }
+        if let Some(at) = fault.retry_time()
+            && let Ok(date) = HeaderValue::try_from(date::http(at))
+        {
+            headers.insert(RETRY_AFTER, date);
+        }
+        response
+    }
+}
+
+/// The members of WSO2's body, in its order.
+fn usual_body(fault: &Fault) -> Map<String, Value> {
+    let code = fault.code();
+    let mut body = Map::new();
+    body.insert("code".to_owned(), json!(code.number.to_string()));
+    match code.shape {
+        Shape::Blocked => drop(body.insert("type".to_owned(), json!(code.message))),
+        Shape::Report => {
+            body.insert("type".to_owned(), json!("Status report"));
+            body.insert("message".to_owned(), json!(report_message(fault)));
+        }
+        _ => drop(body.insert("message".to_owned(), json!(code.message))),
+    }
+    match fault.retry_time() {
+        Some(at) => {
+            let at = date::access(at);
+            let description = format!("{} .You can access API after {at}", fault.description());
+            body.insert("description".to_owned(), json!(description));
+            body.insert("nextAccessTime".to_owned(), json!(at));
+        }
+        None => drop(body.insert("description".to_owned(), json!(fault.description()))),
+    }
+    body
+}
+
+/// The original's engine codes all carry the message `Runtime Error`; what happened is in the description.
+fn report_message(fault: &Fault) -> &'static str {
+    if fault.code().number > 100_000 { "Runtime Error" } else { fault.code().message }
+}
+
+fn problem_body(fault: &Fault, context: &Context) -> Map<String, Value> {
+    let mut body = Map::new();
+    body.insert("type".to_owned(), json!("about:blank"));
+    body.insert("title".to_owned(), json!(fault.code().message));
+    body.insert("status".to_owned(), json!(fault.status().as_u16()));
+    body.insert("detail".to_owned(), json!(fault.description()));
+    body.insert("instance".to_owned(), json!(format!("urn:apim:request:{}", context.request_id)));
+    body.insert("code".to_owned(), json!(fault.code().number.to_string()));
+    if let Some(at) = fault.retry_time() {
+        body.insert("nextAccessTime".to_owned(), json!(date::access(at)));
+    }
+    body
+}
+
+#[cfg(test)]
+mod tests {
+    use apim_core::{Peer, RequestId, Timestamp, fault};
+    use http::Request;
+
+    use super::*;
+
+    fn context() -> Context {
+        let peer = Peer { address: ([127, 0, 0, 1], 1).into(), tls: false };
+        let (head, ()) = Request::new(()).into_parts();
+        Context::new(RequestId(7), peer, Timestamp::default(), &head)
+    }
+
+    #[test]
+    fn a_throttled_call_learns_when_it_may_come_again() {
+        let fault = Fault::new(fault::APPLICATION_THROTTLED)
+            .because("You have exceeded your quota")
+            .retry_at(Timestamp::from_secs(1_700_000_000));
+        let response = Json.rescue(&fault, &context());
+        assert_eq!(response.status(), 429);
+        assert_eq!(response.headers()["retry-after"], "Tue, 14 Nov 2023 22:13:20 GMT");
+        let body = Value::Object(usual_body(&fault)).to_string();
+        assert_eq!(
+            body,
+            "{\"code\":\"900803\",\"message\":\"Message throttled out\",\"description\":\"You have exceeded your \
+             quota .You can access API after 2023-Nov-14 22:13:20+0000 UTC\",\"nextAccessTime\":\"2023-Nov-14 \
+             22:13:20+0000 UTC\"}"
+        );
+    }
+
+    #[test]
+    fn a_blocked_api_has_a_type_and_no_message() {
+        let body = Value::Object(usual_body(&Fault::new(fault::API_BLOCKED))).to_string();
+        assert_eq!(body, r#"{"code":"700700","type":"API blocked","description":"API blocked"}"#);
+    }
+
+    #[test]
+    fn who_asks_for_problem_details_gets_them() {
+        let mut context = context();
+        context.slots.insert(Form::Problem);
+        let response = Json.rescue(&Fault::new(fault::MISSING_SCOPE), &context);
+        assert_eq!(response.headers()["content-type"], "application/problem+json");
+        assert_eq!(response.headers()["x-request-id"], "00000000000000000000000000000007");
+    }
+}
