@@ -28,6 +28,7 @@ enum Kind {
     Full(Bytes),
     Built(Box<Built>),
     Stream(Stream),
+    Lost,
 }
 
 /// A payload with what turns it into bytes.
@@ -73,9 +74,14 @@ impl Body {
         Self(Kind::Built(Box::new(Built { payload, formatter })))
     }
 
+    /// What is left of a body that somebody began to read and did not finish: an error.
+    pub(crate) const fn lost() -> Self {
+        Self(Kind::Lost)
+    }
+
     /// Whether it is still a stream, which can be read only once.
     pub fn is_stream(&self) -> bool {
-        matches!(self.0, Kind::Stream(_))
+        matches!(self.0, Kind::Stream(_) | Kind::Lost)
     }
 
     /// Takes what is in memory already.
@@ -84,7 +90,23 @@ impl Body {
             Kind::Empty => Ok(Memory::Bytes(Bytes::new())),
             Kind::Full(bytes) => Ok(Memory::Bytes(bytes)),
             Kind::Built(built) => Ok(Memory::Built(built)),
-            Kind::Stream(_) => Err(self),
+            Kind::Stream(_) | Kind::Lost => Err(self),
+        }
+    }
+}
+
+impl Kind {
+    /// All its bytes at once, for those that are no stream.
+    fn whole(self) -> Result<Option<Bytes>, BoxError> {
+        match self {
+            Self::Full(bytes) => Ok(Some(bytes)),
+            Self::Built(built) => {
+                let mut out = BytesMut::new();
+                built.formatter.format(&built.payload, &mut out)?;
+                Ok(Some(out.freeze()))
+            }
+            Self::Lost => Err("the body was read in part and given up".into()),
+            Self::Empty | Self::Stream(_) => Ok(None),
         }
     }
 }
@@ -101,6 +123,7 @@ impl fmt::Debug for Body {
             Kind::Full(bytes) => write!(f, "Body({} bytes)", bytes.len()),
             Kind::Built(_) => f.write_str("Body(payload)"),
             Kind::Stream(_) => f.write_str("Body(stream)"),
+            Kind::Lost => f.write_str("Body(lost)"),
         }
     }
 }
@@ -148,18 +171,8 @@ impl http_body::Body for Body {
                 stream.ended = matches!(frame, Poll::Ready(None)) || body.is_end_stream();
                 frame
             }
-            Kind::Empty => Poll::Ready(None),
             whole => {
-                let bytes = match std::mem::take(whole) {
-                    Kind::Full(bytes) => bytes,
-                    Kind::Built(built) => {
-                        let mut out = BytesMut::new();
-                        built.formatter.format(&built.payload, &mut out)?;
-                        out.freeze()
-                    }
-                    Kind::Empty | Kind::Stream(_) => Bytes::new(),
-                };
-                Poll::Ready(Some(Ok(Frame::data(bytes))))
+                Poll::Ready(std::mem::take(whole).whole().transpose().map(|bytes| bytes.map(Frame::data)))
             }
         }
     }
@@ -167,7 +180,7 @@ impl http_body::Body for Body {
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Kind::Empty => true,
-            Kind::Full(_) | Kind::Built(_) => false,
+            Kind::Full(_) | Kind::Built(_) | Kind::Lost => false,
             Kind::Stream(stream) => stream.ended,
         }
     }
@@ -176,7 +189,7 @@ impl http_body::Body for Body {
         match &self.0 {
             Kind::Empty => SizeHint::with_exact(0),
             Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Kind::Built(_) => SizeHint::default(),
+            Kind::Built(_) | Kind::Lost => SizeHint::default(),
             Kind::Stream(stream) => stream.hint,
         }
     }

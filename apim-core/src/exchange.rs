@@ -69,9 +69,14 @@ impl Exchange {
         &mut self.context
     }
 
-    /// The message, for those who wrap its body.
+    /// The message, for those who replace its body.
     pub fn message_mut(&mut self) -> &mut Message<request::Parts> {
         &mut self.message
+    }
+
+    /// See [`Message::map_body`].
+    pub fn map_body(&mut self, wrap: impl FnOnce(Body) -> Body) {
+        self.message.map_body(&self.context.formats, wrap);
     }
 
     /// See [`Message::bytes`].
@@ -149,9 +154,14 @@ impl Answer {
         (self.message.head_mut(), &mut self.context)
     }
 
-    /// The message, for those who wrap its body.
+    /// The message, for those who replace its body.
     pub fn message_mut(&mut self) -> &mut Message<response::Parts> {
         &mut self.message
+    }
+
+    /// See [`Message::map_body`].
+    pub fn map_body(&mut self, wrap: impl FnOnce(Body) -> Body) {
+        self.message.map_body(&self.context.formats, wrap);
     }
 
     /// See [`Message::bytes`].

@@ -231,9 +231,9 @@ impl<T: Named + 'static> Registry<T> {
 }
 
 fn make<T: Named, P: Provide<T>>(config: Value, parts: &Parts) -> BoxFuture<'_, Result<T, BuildError>> {
-    let parsed = P::Config::deserialize(config);
+    let parsed = serde_path_to_error::deserialize(config);
     Box::pin(async move {
-        let config = parsed.map_err(|error| BuildError { path: String::new(), error: error.into() })?;
+        let config = parsed.map_err(BuildError::misfit)?;
         Ok(P::build(config, parts).await?.named(P::NAME))
     })
 }
@@ -266,6 +266,13 @@ impl BuildError {
     /// At a key of the configuration.
     pub fn at(path: impl Into<String>, error: impl Into<BoxError>) -> Self {
         Self { path: path.into(), error: error.into() }
+    }
+
+    /// Of a configuration that does not fit its type.
+    fn misfit(error: serde_path_to_error::Error<serde_json::Error>) -> Self {
+        // The top is written as a dot there, and an empty path here.
+        let path = Some(error.path().to_string()).filter(|path| path != ".").unwrap_or_default();
+        Self { path, error: error.into_inner().into() }
     }
 
     /// The same, seen from one level further out.

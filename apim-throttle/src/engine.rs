@@ -99,6 +99,10 @@ impl ThrottleEngine for LocalEngine {
     fn take<'a>(&'a self, keys: &'a [Key<'a>], cost: Cost) -> Step<'a, Decision> {
         Step::Done(self.decide(keys, cost.requests))
     }
+
+    fn take_now(&self, keys: &[Key<'_>], cost: Cost) -> Option<Decision> {
+        Some(self.decide(keys, cost.requests))
+    }
 }
 
 impl fmt::Debug for LocalEngine {

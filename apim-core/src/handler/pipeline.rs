@@ -40,7 +40,8 @@ struct Segment(Box<[(&'static str, Arc<dyn Erased>)]>);
 
 enum Inner<B> {
     Backend(B),
-    Route(Route),
+    /// A layer, by its name, with everything behind it.
+    Layer(&'static str, Route),
 }
 
 /// Everybody who wants to know of a request's end.
@@ -65,13 +66,15 @@ impl<B: Backend> Pipeline<B> {
                     all.push(step.clone());
                     outer.push((link.name, step));
                 }
-                Kind::Layer(wrap) => layers.push((Segment(std::mem::take(&mut outer).into()), wrap)),
+                Kind::Layer(wrap) => {
+                    layers.push((Segment(std::mem::take(&mut outer).into()), link.name, wrap))
+                }
             }
         }
         let mut segment = Segment(outer.into());
         let mut inner = Inner::Backend(backend);
-        while let Some((before, wrap)) = layers.pop() {
-            inner = Inner::Route(wrap(enclose(segment, inner, rescue.clone()), rescue.clone()));
+        while let Some((before, name, wrap)) = layers.pop() {
+            inner = Inner::Layer(name, wrap(enclose(segment, inner, rescue.clone()), rescue.clone()));
             segment = before;
         }
         Self { outer: segment, inner, all: Arc::new(All(all.into())), rescue }
@@ -134,15 +137,16 @@ impl<B: Backend> Inner<B> {
     async fn call(&self, exchange: Exchange) -> Answer {
         match self {
             Self::Backend(backend) => backend.call(exchange).await,
-            Self::Route(route) => {
+            Self::Layer(name, route) => {
                 let (message, mut context) = exchange.into_parts();
                 let (head, body) = message.into_parts(&context.formats);
                 let mut request = Request::from_parts(head, body);
                 request.extensions_mut().insert(context.clone());
                 let mut response = route.call(request).await;
                 // A layer that answered by itself returns no copy; the original knows enough then.
-                if let Some(mut copy) = response.extensions_mut().remove::<Box<Context>>() {
-                    context.catch_up(&mut copy);
+                match response.extensions_mut().remove::<Box<Context>>() {
+                    Some(mut copy) => context.catch_up(&mut copy),
+                    None => context.answered_by = Some(name),
                 }
                 Answer::new(response, context)
             }

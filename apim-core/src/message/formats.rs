@@ -58,8 +58,8 @@ impl MediaType {
 /// Cheap to clone. The default knows none: every body is binary, and leaves as it came.
 #[derive(Clone)]
 pub struct Formats {
-    rows: Arc<[Row]>,
-    binary: Arc<Binary>,
+    // None where there are none, so that a default costs no allocation: each context starts with one.
+    rows: Option<Arc<[Row]>>,
     limit: usize,
 }
 
@@ -72,13 +72,13 @@ struct Row {
 
 impl Default for Formats {
     fn default() -> Self {
-        Self { rows: Arc::new([]), binary: Arc::new(Binary), limit: Self::USUAL_LIMIT }
+        Self { rows: None, limit: Self::USUAL_LIMIT }
     }
 }
 
 impl fmt::Debug for Formats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.rows.iter().map(|row| &row.pattern)).finish()
+        f.debug_list().entries(self.rows().iter().map(|row| &row.pattern)).finish()
     }
 }
 
@@ -95,7 +95,7 @@ impl Formats {
     {
         let format = Arc::new(format);
         let row = Row { pattern: pattern.into(), builder: format.clone(), formatter: format };
-        self.rows = self.rows.iter().cloned().chain([row]).collect();
+        self.rows = Some(self.rows().iter().cloned().chain([row]).collect());
         self
     }
 
@@ -112,17 +112,21 @@ impl Formats {
     }
 
     pub(crate) fn builder(&self, headers: &HeaderMap) -> &dyn MessageBuilder {
-        self.row(headers).map_or(&*self.binary as &dyn MessageBuilder, |row| &*row.builder)
+        self.row(headers).map_or(&Binary as &dyn MessageBuilder, |row| &*row.builder)
     }
 
     pub(crate) fn formatter(&self, headers: &HeaderMap) -> Arc<dyn MessageFormatter> {
         self.row(headers)
-            .map_or_else(|| self.binary.clone() as Arc<dyn MessageFormatter>, |row| row.formatter.clone())
+            .map_or_else(|| Arc::new(Binary) as Arc<dyn MessageFormatter>, |row| row.formatter.clone())
+    }
+
+    fn rows(&self) -> &[Row] {
+        self.rows.as_deref().unwrap_or_default()
     }
 
     fn row(&self, headers: &HeaderMap) -> Option<&Row> {
         let media_type = MediaType::parse(headers.get(CONTENT_TYPE)?.to_str().ok()?)?;
-        self.rows.iter().find(|row| media_type.matches(&row.pattern))
+        self.rows().iter().find(|row| media_type.matches(&row.pattern))
     }
 }
 

@@ -83,15 +83,26 @@ enum Content {
     Changed(Payload),
 }
 
+impl Content {
+    fn of(body: Body) -> Self {
+        match body.into_memory() {
+            Ok(Memory::Bytes(bytes)) => Self::Read(bytes, None),
+            Ok(Memory::Built(built)) => Self::Changed(built.payload),
+            Err(stream) => Self::Stream(stream),
+        }
+    }
+
+    /// What a body leaves behind that is being read: should that fail, or be given up, nobody must take
+    /// the rest for the whole.
+    fn lost() -> Self {
+        Self::Stream(Body::lost())
+    }
+}
+
 impl<H: Head> Message<H> {
     /// From a head and a body, which is not touched.
     pub fn new(head: H, body: Body) -> Self {
-        let content = match body.into_memory() {
-            Ok(Memory::Bytes(bytes)) => Content::Read(bytes, None),
-            Ok(Memory::Built(built)) => Content::Changed(built.payload),
-            Err(stream) => Content::Stream(stream),
-        };
-        Self { head, content }
+        Self { head, content: Content::of(body) }
     }
 
     /// The head.
@@ -109,22 +120,20 @@ impl<H: Head> Message<H> {
         matches!(self.content, Content::Stream(_))
     }
 
-    /// Wraps the body, which keeps streaming; how scanners and counters look on.
-    pub fn map_body(&mut self, wrap: impl FnOnce(Body) -> Body) {
-        self.content = match std::mem::replace(&mut self.content, Content::Stream(Body::empty())) {
-            Content::Stream(body) => Content::Stream(wrap(body)),
-            Content::Read(bytes, _) => Content::Stream(wrap(bytes.into())),
-            changed @ Content::Changed(_) => changed,
+    /// Wraps the body, which keeps streaming; how scanners and counters look on. A changed payload is
+    /// wrapped as the bytes that it will be.
+    pub fn map_body(&mut self, formats: &Formats, wrap: impl FnOnce(Body) -> Body) {
+        let body = match std::mem::replace(&mut self.content, Content::lost()) {
+            Content::Stream(body) => body,
+            Content::Read(bytes, _) => bytes.into(),
+            Content::Changed(payload) => Body::built(payload, formats.formatter(self.head.headers())),
         };
+        self.content = Content::of(wrap(body));
     }
 
     /// Replaces the body. The media type is the caller's to set; lengths are mended on the way out.
     pub fn set_body(&mut self, body: impl Into<Body>) {
-        self.content = match body.into().into_memory() {
-            Ok(Memory::Bytes(bytes)) => Content::Read(bytes, None),
-            Ok(Memory::Built(built)) => Content::Changed(built.payload),
-            Err(stream) => Content::Stream(stream),
-        };
+        self.content = Content::of(body.into());
         self.resized();
     }
 
@@ -140,7 +149,8 @@ impl<H: Head> Message<H> {
     /// # Errors
     ///
     /// [`ContentError::TooLarge`] beyond [`Formats::limit`]; [`ContentError::Broken`] if the peer went away;
-    /// [`ContentError::Upgraded`] for a message whose body never ends.
+    /// [`ContentError::Upgraded`] for a message whose body never ends. A body that could not be read to its
+    /// end is lost: it stays an error for whoever asks next, and for the backend.
     pub async fn bytes(&mut self, formats: &Formats) -> Result<&Bytes, ContentError> {
         self.read(formats).await?;
         if let Content::Changed(payload) = &self.content {
@@ -177,8 +187,7 @@ impl<H: Head> Message<H> {
     pub async fn payload_mut(&mut self, formats: &Formats) -> Result<&mut Payload, ContentError> {
         self.build(formats).await?;
         if let Content::Read(_, Some(_)) = &self.content
-            && let Content::Read(_, Some(payload)) =
-                std::mem::replace(&mut self.content, Content::Stream(Body::empty()))
+            && let Content::Read(_, Some(payload)) = std::mem::replace(&mut self.content, Content::lost())
         {
             self.content = Content::Changed(payload);
             self.resized();
@@ -229,7 +238,7 @@ impl<H: Head> Message<H> {
         if declared > limit as u64 {
             return Err(ContentError::TooLarge { limit });
         }
-        let body = std::mem::take(body);
+        let body = std::mem::replace(body, Body::lost());
         match Limited::new(body, limit).collect().await {
             Ok(whole) => self.content = Content::Read(whole.to_bytes(), None),
             Err(error) if error.is::<LengthLimitError>() => return Err(ContentError::TooLarge { limit }),
@@ -263,7 +272,8 @@ fn is_endless(headers: &HeaderMap) -> bool {
         || headers
             .get(CONTENT_TYPE)
             .and_then(|value| value.to_str().ok())
-            .is_some_and(|value| value.trim_start().starts_with("text/event-stream"))
+            .and_then(MediaType::parse)
+            .is_some_and(|media_type| media_type.essence() == "text/event-stream")
 }
 
 impl From<ContentError> for crate::Fault {

@@ -1,0 +1,124 @@
+//! What is named in configuration is built, or refused with the place of the mistake.
+
+use apim_core::{BuildError, Entry, Filter, Parts, Provide, Registry, ThrottleEngine};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::*;
+
+struct Timeout;
+impl Filter for Timeout {}
+
+#[derive(Deserialize, JsonSchema)]
+struct Config {
+    /// Seconds.
+    after: u32,
+    #[serde(default)]
+    retry: Retry,
+}
+
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields)]
+struct Retry {
+    #[serde(default)]
+    times: Vec<u32>,
+}
+
+impl Provide<Link> for Timeout {
+    const NAME: &'static str = "timeout";
+    type Config = Config;
+    async fn build(config: Config, _: &Parts) -> Result<Link, BuildError> {
+        if config.after == 0 || config.retry.times.contains(&0) {
+            return Err(BuildError::at("after", "it must be above zero"));
+        }
+        Ok(Link::filter(Self))
+    }
+}
+
+/// Needs something of the gateway.
+struct Throttle;
+impl Filter for Throttle {}
+
+#[derive(Deserialize, JsonSchema)]
+struct Nothing {}
+
+impl Provide<Link> for Throttle {
+    const NAME: &'static str = "throttle";
+    type Config = Nothing;
+    async fn build(_: Nothing, parts: &Parts) -> Result<Link, BuildError> {
+        parts.get::<Arc<dyn ThrottleEngine>>()?;
+        Ok(Link::filter(Self))
+    }
+}
+
+fn registry() -> Registry<Link> {
+    Registry::default().with::<Timeout>().with::<Throttle>()
+}
+
+fn build(config: serde_json::Value) -> Result<Vec<Link>, String> {
+    let entries: Vec<Entry> = serde_json::from_value(config).unwrap();
+    let parts = Parts::default();
+    run(registry().build_all("handlers", &entries, &parts)).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_list_of_names_becomes_a_list_of_links_with_these_names() {
+    let links = build(json!([{"use": "timeout", "after": 5}, {"use": "timeout", "after": 6}])).unwrap();
+    assert_eq!(links.iter().map(Link::name).collect::<Vec<_>>(), ["timeout", "timeout"]);
+    assert_eq!(registry().names().collect::<Vec<_>>(), ["throttle", "timeout"]);
+}
+
+#[test]
+fn every_mistake_is_reported_with_its_place() {
+    let first = json!({"use": "timeout", "after": 5});
+    for (second, message) in [
+        (
+            json!({"use": "timeuot"}),
+            "handlers[1].timeuot: nothing of that name is installed, only `throttle`, `timeout`",
+        ),
+        (
+            json!({"use": "timeout", "aftr": 5}),
+            "handlers[1].timeout: unknown field `aftr`, expected `after`, `retry`",
+        ),
+        (json!({"use": "timeout"}), "handlers[1].timeout: missing field `after`"),
+        (
+            json!({"use": "timeout", "after": "5s"}),
+            "handlers[1].timeout.after: invalid type: string \"5s\", expected u32",
+        ),
+        (
+            json!({"use": "timeout", "after": 5, "retry": {"times": [1, -2]}}),
+            "handlers[1].timeout.retry.times[1]: invalid value: integer `-2`, expected u32",
+        ),
+        (json!({"use": "timeout", "after": 0}), "handlers[1].timeout.after: it must be above zero"),
+        (
+            json!({"use": "throttle", "rate": 1}),
+            "handlers[1].throttle: unknown field `rate`, it has no configuration",
+        ),
+    ] {
+        assert_eq!(build(json!([first, second])).unwrap_err(), message);
+    }
+}
+
+#[test]
+fn a_part_that_the_gateway_was_not_given_is_named() {
+    let error = build(json!([{"use": "throttle"}])).unwrap_err();
+    assert!(error.starts_with("handlers[0].throttle: it needs a "), "{error}");
+    assert!(error.contains("ThrottleEngine"), "{error}");
+}
+
+#[test]
+fn the_schema_of_a_configuration_carries_its_texts() {
+    let schema = serde_json::to_value(registry().schema("timeout").unwrap()).unwrap();
+    assert_eq!(schema["properties"]["after"]["description"], "Seconds.");
+    assert_eq!(schema["required"], json!(["after"]));
+    assert!(registry().schema("nothing").is_none());
+}
+
+#[test]
+fn an_entry_is_written_as_it_was_read() {
+    let text = r#"{"use":"timeout","after":5,"retry":{"times":[1]}}"#;
+    let entry: Entry = serde_json::from_str(text).unwrap();
+    assert_eq!(serde_json::to_string(&entry).unwrap(), text);
+    assert_eq!(entry, Entry::new("timeout").with("after", 5).with("retry", json!({"times": [1]})));
+}
