@@ -1,1 +1,236 @@
 //! Listens, accepts, drains.
+//!
+//! One single-threaded runtime per worker, each with its own listening socket on the same port
+//! (`SO_REUSEPORT`), so that workers share nothing on a request's path. HTTP/1.1 and HTTP/2 are served on
+//! both ports: by ALPN over TLS, by prior knowledge in the clear.
+//!
+//! A [`Gateway`](crate::Gateway) is what is usually served, but anything that is [`Serve`] can be.
+
+mod body;
+mod connection;
+mod framing;
+pub mod health;
+mod listen;
+mod socket;
+mod worker;
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use apim_core::{Body, BoxError, Peer, Shutdown, Worker};
+use bytes::Bytes;
+use http::{Request, Response};
+
+use listen::Listeners;
+
+/// Answers requests that this server has received.
+///
+/// Called once per request, on the worker that owns its connection; dropped where it stands if the client
+/// goes away. It must not block: every other request of the worker would wait.
+pub trait Serve: Clone + Send + Sync + 'static {
+    /// The body of its responses.
+    type Body: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static;
+
+    /// Answers.
+    fn serve(
+        &self,
+        request: Request<Body>,
+        peer: Peer,
+        worker: Worker,
+    ) -> impl Future<Output = Response<Self::Body>> + Send;
+}
+
+/// Where to listen, and what to put up with.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct ServerConfig {
+    /// Where to listen for clear-text connections.
+    pub http: Option<SocketAddr>,
+    /// Where to listen for TLS connections.
+    pub https: Option<SocketAddr>,
+    /// TLS; needed with [`https`](Self::https). See [`Certificate`](crate::transport::tls::Certificate).
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// How many workers; 0 is one for each core.
+    pub workers: usize,
+    /// What to put up with.
+    pub limits: Limits,
+}
+
+/// What the server puts up with from its clients.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Bytes of a request's head. Default 64 KiB.
+    pub head_bytes: usize,
+    /// Header lines of a request. Default 100.
+    pub headers: usize,
+    /// From a head's first byte to its last, and from the connection to the first byte. Default 10 s.
+    pub head_timeout: Duration,
+    /// Between two pieces of a request's body. Default 30 s.
+    pub body_timeout: Duration,
+    /// How long a client may refuse to take what is sent to it. Default 60 s.
+    pub write_timeout: Duration,
+    /// How long a connection may wait for its next request. Default 75 s.
+    pub keep_alive: Duration,
+    /// Until TLS is established. Default 10 s.
+    pub handshake_timeout: Duration,
+    /// Connections at once, over all workers. Default 50,000.
+    pub connections: usize,
+    /// Requests at once on one HTTP/2 connection. Default 200.
+    pub streams: u32,
+    /// How long requests in flight may take once shutdown has begun. Default 30 s.
+    pub drain_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            head_bytes: 64 << 10,
+            headers: 100,
+            head_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(60),
+            keep_alive: Duration::from_secs(75),
+            handshake_timeout: Duration::from_secs(10),
+            connections: 50_000,
+            streams: 200,
+            drain_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Why the server does not run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {}", listen::explain(source))]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// There is no address to listen on.
+    #[error("there is nothing to listen on: neither http nor https has an address")]
+    Nothing,
+    /// An https address without a certificate.
+    #[error("https needs a certificate")]
+    NoCertificate,
+    /// A worker could not be started.
+    #[error("a worker could not be started")]
+    Start(#[source] io::Error),
+    /// A worker ended on its own.
+    #[error("a worker died")]
+    WorkerDied,
+}
+
+/// A server that does not listen yet.
+///
+/// ```no_run
+/// # use apim_gateway::server::{Serve, ServerError};
+/// # async fn example(gateway: impl Serve) -> Result<(), ServerError> {
+/// use apim_core::Shutdown;
+/// use apim_gateway::server::{Server, ServerConfig};
+///
+/// let mut config = ServerConfig::default();
+/// config.http = Some(([127, 0, 0, 1], 8280).into());
+/// Server::new(gateway, config).run(Shutdown::new(async { tokio::signal::ctrl_c().await.unwrap_or(()) })).await
+/// # }
+/// ```
+pub struct Server<S> {
+    service: S,
+    config: ServerConfig,
+}
+
+impl<S: Serve> Server<S> {
+    /// A server for a gateway.
+    pub fn new(service: S, config: ServerConfig) -> Self {
+        Self { service, config }
+    }
+
+    /// How many workers it will have.
+    pub fn workers(&self) -> usize {
+        match self.config.workers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            some => some,
+        }
+    }
+
+    /// Takes the addresses. Connections wait in the system's queue until [`Bound::run`].
+    ///
+    /// # Errors
+    ///
+    /// [`ServerError`], if an address is in use or may not be used.
+    pub fn bind(self) -> Result<Bound<S>, ServerError> {
+        let workers = self.workers();
+        let Self { service, config } = self;
+        if config.https.is_some() && config.tls.is_none() {
+            return Err(ServerError::NoCertificate);
+        }
+        let bind = |address| Listeners::bind(address, workers);
+        let http = config.http.map(bind).transpose()?;
+        let https = config.https.map(bind).transpose()?;
+        if http.is_none() && https.is_none() {
+            return Err(ServerError::Nothing);
+        }
+        Ok(Bound { service, config, workers, http, https })
+    }
+
+    /// Listens until `shutdown` is ready, then drains.
+    ///
+    /// # Errors
+    ///
+    /// As [`bind`](Self::bind) and [`Bound::run`].
+    pub async fn run(self, shutdown: Shutdown) -> Result<(), ServerError> {
+        self.bind()?.run(shutdown).await
+    }
+}
+
+/// A server that has its addresses.
+pub struct Bound<S> {
+    service: S,
+    config: ServerConfig,
+    workers: usize,
+    http: Option<Listeners>,
+    https: Option<Listeners>,
+}
+
+impl<S: Serve> Bound<S> {
+    /// Where it listens for clear-text connections.
+    pub fn http_addr(&self) -> Option<SocketAddr> {
+        self.http.as_ref().map(|listeners| listeners.address)
+    }
+
+    /// Where it listens for TLS connections.
+    pub fn https_addr(&self) -> Option<SocketAddr> {
+        self.https.as_ref().map(|listeners| listeners.address)
+    }
+
+    /// Serves until `shutdown` is ready, then drains: no new connection is taken, the answer to the next
+    /// request of each says that it is the last, and requests in flight finish, up to
+    /// [`Limits::drain_timeout`].
+    ///
+    /// # Errors
+    ///
+    /// [`ServerError`], if a worker cannot be started or dies.
+    pub async fn run(self, shutdown: Shutdown) -> Result<(), ServerError> {
+        worker::run_all(self, shutdown).await
+    }
+}
+
+impl<S> fmt::Debug for Server<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl<S> fmt::Debug for Bound<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bound").field("config", &self.config).finish_non_exhaustive()
+    }
+}

@@ -1,1 +1,10 @@
-//! Both directions of each scheme.
+//! What both directions stand on: sockets, TLS, deadlines, tunnels, and headers of one hop only.
+//!
+//! [`server`](crate::server), [`upstream`](crate::upstream) and [`source`](crate::source) share these parts,
+//! so that a certificate is read, a deadline kept and a header dropped in one way everywhere.
+
+pub(crate) mod dial;
+pub mod hop;
+pub mod tls;
+pub(crate) mod tunnel;
+pub(crate) mod watch;

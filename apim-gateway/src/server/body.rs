@@ -1,0 +1,133 @@
+//! Bodies of a connection: the client's, which may stall, and the answer's, which says when it has left.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use apim_core::fault::{self, Fault};
+use apim_core::{Body, BoxError};
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::socket::Slot;
+use crate::transport::watch::{Sweep, Watch};
+
+/// A request's body. If nothing comes for a while it fails with a [`Fault`], which the upstream answers.
+pub(super) struct Received {
+    incoming: Incoming,
+    watch: Arc<Watch>,
+    sweep: Arc<Sweep>,
+    patience: Duration,
+}
+
+impl Received {
+    /// Takes a request's body; a body that is empty is not boxed.
+    pub(super) fn body(incoming: Incoming, sweep: &Arc<Sweep>, patience: Duration) -> Body {
+        if http_body::Body::is_end_stream(&incoming) {
+            return Body::empty();
+        }
+        Body::new(Self { incoming, watch: sweep.watch(), sweep: sweep.clone(), patience })
+    }
+}
+
+impl http_body::Body for Received {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let frame = Pin::new(&mut self.incoming).poll_frame(cx);
+        if frame.is_pending() {
+            if self.watch.is_expired() {
+                let slow = Fault::new(fault::REQUEST_TIMEOUT).because("The body did not arrive in time");
+                return Poll::Ready(Some(Err(slow.into())));
+            }
+            self.watch.arm(self.sweep.after(self.patience));
+            self.watch.register(cx.waker());
+        } else {
+            self.watch.disarm();
+        }
+        frame.map_err(Into::into)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+/// A request in flight on a connection, until this is dropped.
+pub(super) struct Flight(Arc<Slot>);
+
+impl Flight {
+    pub(super) fn new(slot: Arc<Slot>) -> Self {
+        slot.begin();
+        Self(slot)
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+/// The body of an answer: the service's, or the server's own few words.
+pub(super) struct Leaving<B> {
+    kind: Kind<B>,
+    _flight: Flight,
+}
+
+enum Kind<B> {
+    Served(B),
+    Words(Option<Bytes>),
+}
+
+impl<B> Leaving<B> {
+    pub(super) fn served(body: B, flight: Flight) -> Self {
+        Self { kind: Kind::Served(body), _flight: flight }
+    }
+
+    pub(super) fn words(words: &'static str, flight: Flight) -> Self {
+        Self { kind: Kind::Words(Some(Bytes::from_static(words.as_bytes()))), _flight: flight }
+    }
+}
+
+impl<B> http_body::Body for Leaving<B>
+where
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match &mut self.kind {
+            Kind::Served(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
+            Kind::Words(words) => Poll::Ready(words.take().map(|words| Ok(Frame::data(words)))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Served(body) => body.is_end_stream(),
+            Kind::Words(words) => words.is_none(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Served(body) => body.size_hint(),
+            Kind::Words(words) => SizeHint::with_exact(words.as_ref().map_or(0, |words| words.len() as u64)),
+        }
+    }
+}

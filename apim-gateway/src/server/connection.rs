@@ -1,0 +1,223 @@
+//! One connection, from its first byte to its last.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::Poll;
+
+use apim_core::Peer;
+use http::header::{CONNECTION, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::{HttpService, service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+
+use super::body::{Flight, Leaving, Received};
+use super::socket::{Slot, Socket};
+use super::worker::{CLOSING, LEAVING, SERVING, Shared};
+use super::{Limits, Serve};
+use crate::transport::hop;
+
+/// How every HTTP/2 connection begins (RFC 9113 section 3.4); no HTTP/1.1 request begins with `PRI `.
+const PREFACE: &[u8] = b"PRI ";
+
+/// hyper's two servers, configured once.
+pub(super) struct Protocols {
+    http1: http1::Builder,
+    http2: http2::Builder<TokioExecutor>,
+}
+
+impl Protocols {
+    pub(super) fn new(limits: &Limits) -> Self {
+        let mut http1 = http1::Builder::new();
+        http1
+            .max_header_size(limits.head_bytes)
+            .max_headers(limits.headers)
+            // Deadlines of heads are watched by the slot, which needs no timer per request.
+            .header_read_timeout(None);
+        let mut http2 = http2::Builder::new(TokioExecutor::new());
+        http2
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(limits.streams)
+            // Rapid reset (CVE-2023-44487) and its server-side twin MadeYouReset (CVE-2025-8671).
+            .max_pending_accept_reset_streams(20)
+            .max_local_error_reset_streams(256)
+            // Bounds CONTINUATION floods and HPACK bombs: h2 counts the decoded list.
+            .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
+            .max_send_buf_size(256 << 10)
+            .keep_alive_interval(limits.keep_alive)
+            .keep_alive_timeout(limits.head_timeout);
+        Self { http1, http2 }
+    }
+}
+
+/// Serves a clear-text connection.
+pub(super) async fn plain<S: Serve>(shared: Arc<Shared<S>>, tcp: TcpStream) {
+    let Some(peer) = accepted(&tcp, false) else { return };
+    let speaks_h2 = speaks_h2(&tcp);
+    // Who says nothing at all is not waited for longer than for a head.
+    let Ok(Ok(h2)) = tokio::time::timeout(shared.limits.head_timeout, speaks_h2).await else { return };
+    serve(shared, tcp, peer, h2).await;
+}
+
+/// Serves a TLS connection.
+pub(super) async fn encrypted<S: Serve>(shared: Arc<Shared<S>>, tcp: TcpStream, tls: TlsAcceptor) {
+    let Some(peer) = accepted(&tcp, true) else { return };
+    let handshake = tokio::time::timeout(shared.limits.handshake_timeout, tls.accept(tcp));
+    match handshake.await {
+        Ok(Ok(stream)) => {
+            let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+            serve(shared, stream, peer, h2).await;
+        }
+        Ok(Err(error)) => tracing::debug!(%error, client = %peer.address, "no TLS was agreed on"),
+        Err(_) => tracing::debug!(client = %peer.address, "the TLS handshake took too long"),
+    }
+}
+
+fn accepted(tcp: &TcpStream, tls: bool) -> Option<Peer> {
+    // Answers are written whole; waiting for more to fill a packet only delays them.
+    tcp.set_nodelay(true).ok()?;
+    let address: SocketAddr = tcp.peer_addr().ok()?;
+    Some(Peer { address, tls })
+}
+
+/// Looks at the first bytes without taking them.
+async fn speaks_h2(tcp: &TcpStream) -> std::io::Result<bool> {
+    let mut begin = [0; PREFACE.len()];
+    loop {
+        let seen = tcp.peek(&mut begin).await?;
+        let begin = begin.get(..seen).unwrap_or_default();
+        if seen == 0 || seen == PREFACE.len() || !PREFACE.starts_with(begin) {
+            return Ok(begin == PREFACE);
+        }
+        // A preface in pieces this small is not a real client's; peeking again at once would spin.
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}
+
+async fn serve<S, T>(shared: Arc<Shared<S>>, io: T, peer: Peer, h2: bool)
+where
+    S: Serve,
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let slot = Arc::new(Slot::new(shared.sweep.clone(), shared.limits.clone(), h2));
+    let io = TokioIo::new(Socket::new(io, slot.clone()));
+    let seen = Arc::new(Seen { shared: shared.clone(), slot: slot.clone(), peer });
+    let service = service_fn(move |request| answer(seen.clone(), request));
+    if h2 {
+        watch(&shared, &slot, shared.protocols.http2.serve_connection(io, service)).await;
+    } else {
+        let connection = shared.protocols.http1.serve_connection(io, service).with_upgrades();
+        watch(&shared, &slot, connection).await;
+    }
+}
+
+/// What a request of this connection needs to know: one count per request, which no other worker touches.
+struct Seen<S> {
+    shared: Arc<Shared<S>>,
+    slot: Arc<Slot>,
+    peer: Peer,
+}
+
+async fn answer<S: Serve>(
+    seen: Arc<Seen<S>>,
+    mut request: Request<Incoming>,
+) -> Result<Response<Leaving<S::Body>>, Infallible> {
+    let flight = Flight::new(seen.slot.clone());
+    let h1 = request.version() < Version::HTTP_2;
+    if seen.slot.is_ambiguous() {
+        return Ok(refused(StatusCode::BAD_REQUEST, AMBIGUOUS, flight));
+    }
+    // The gateway is no forward proxy, and what follows a CONNECT must never be taken for a request.
+    if request.method() == Method::CONNECT {
+        return Ok(refused(StatusCode::METHOD_NOT_ALLOWED, NO_CONNECT, flight));
+    }
+    hop::clean_request(request.headers_mut());
+    let Shared { service, worker, limits, sweep, stage, .. } = &*seen.shared;
+    let request = request.map(|body| Received::body(body, sweep, limits.body_timeout));
+    let mut response = service.serve(request, seen.peer, *worker).await;
+    if h1 && stage.load(Relaxed) != SERVING && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response.map(|body| Leaving::served(body, flight)))
+}
+
+const AMBIGUOUS: &str = r#"{"code":"400","type":"Status report","message":"Bad Request","description":"The request is framed in a way that can be read in two ways"}"#;
+const NO_CONNECT: &str = r#"{"code":"405","type":"Status report","message":"Method Not Allowed","description":"CONNECT is not supported"}"#;
+
+fn refused<B>(status: StatusCode, words: &'static str, flight: Flight) -> Response<Leaving<B>> {
+    let mut response = Response::new(Leaving::words(words, flight));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// A connection of hyper's that can be asked to come to an end.
+trait Graceful: Future<Output = hyper::Result<()>> {
+    fn graceful_shutdown(self: Pin<&mut Self>);
+    /// From which stage of a drain on it is asked: HTTP/2 can say which requests it still takes.
+    const ASKED_AT: u8;
+}
+
+impl<T, S, B> Graceful for http1::UpgradeableConnection<TokioIo<Socket<T>>, S>
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: HttpService<Incoming, ResBody = B>,
+    S::Error: Into<apim_core::BoxError>,
+    B: http_body::Body + 'static,
+    B::Error: Into<apim_core::BoxError>,
+{
+    fn graceful_shutdown(self: Pin<&mut Self>) {
+        Self::graceful_shutdown(self);
+    }
+    const ASKED_AT: u8 = CLOSING;
+}
+
+impl<T, S, B> Graceful for http2::Connection<TokioIo<Socket<T>>, S, TokioExecutor>
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: HttpService<Incoming, ResBody = B>,
+    S::Future: Send + 'static,
+    S::Error: Into<apim_core::BoxError>,
+    B: http_body::Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<apim_core::BoxError>,
+{
+    fn graceful_shutdown(self: Pin<&mut Self>) {
+        Self::graceful_shutdown(self);
+    }
+    const ASKED_AT: u8 = LEAVING;
+}
+
+/// Runs a connection until it ends, its deadline passes, or the worker drains and it has nothing in flight.
+async fn watch<S, C: Graceful>(shared: &Shared<S>, slot: &Slot, connection: C) {
+    let mut connection = pin!(connection);
+    let mut registered = false;
+    let mut asked = false;
+    std::future::poll_fn(|cx| {
+        if !registered {
+            registered = true;
+            slot.watch.register(cx.waker());
+        }
+        loop {
+            // Polled before it is asked to end: a request that has arrived already is then in flight.
+            if connection.as_mut().poll(cx).is_ready() || slot.watch.is_expired() {
+                return Poll::Ready(());
+            }
+            if asked || shared.stage.load(Relaxed) < C::ASKED_AT {
+                return Poll::Pending;
+            }
+            asked = true;
+            connection.as_mut().graceful_shutdown();
+        }
+    })
+    .await;
+}

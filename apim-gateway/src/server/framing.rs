@@ -1,0 +1,226 @@
+//! Heads of HTTP/1.1 requests that two servers could read in two ways (RFC 9112 section 11.2).
+//!
+//! hyper is strict about most of it, and repairs the rest: of `Content-Length` beside `Transfer-Encoding` it
+//! believes the latter, equal lengths it merges, a bare line feed ends a line. What stands in front of us
+//! may have believed the other. So the lines that frame a message are looked at here as they arrive.
+
+use memchr::memchr;
+
+/// Follows the bytes of a connection from head to head.
+#[derive(Debug, Default)]
+pub(super) struct Framing {
+    state: State,
+    /// The last byte seen, since a line may end in another read than it began.
+    last: u8,
+    /// Begin of the header line, as far as it can matter.
+    line: Line,
+    lengths: u8,
+    encodings: u8,
+    length: u64,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// In a request line.
+    #[default]
+    Request,
+    /// In a header line, which is being kept.
+    Kept,
+    /// In a header line that does not matter.
+    Other,
+    /// At the begin of a header line.
+    Start,
+    /// In a body of so many more bytes.
+    Body(u64),
+    /// In a chunked body, which is hyper's to read. The next head is found when the connection is idle.
+    Chunked,
+}
+
+/// Enough of a header line to hold a name and a value that frame a message.
+#[derive(Debug, Clone, Copy)]
+struct Line {
+    bytes: [u8; Self::MOST],
+    used: usize,
+}
+
+impl Line {
+    const MOST: usize = 64;
+
+    fn push(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            if let Some(free) = self.bytes.get_mut(self.used) {
+                *free = *byte;
+            }
+            self.used += 1;
+        }
+    }
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        Self { bytes: [0; Self::MOST], used: 0 }
+    }
+}
+
+/// A head that must be refused.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Ambiguous;
+
+impl Framing {
+    /// Nothing is in flight, so what comes next is a head, unless one has begun already.
+    pub(super) fn head_begins(&mut self) {
+        if matches!(self.state, State::Body(_) | State::Chunked) {
+            *self = Self::default();
+        }
+    }
+
+    /// Follows what was read.
+    pub(super) fn read(&mut self, mut bytes: &[u8]) -> Result<(), Ambiguous> {
+        while !bytes.is_empty() {
+            bytes = match self.state {
+                State::Chunked => return Ok(()),
+                State::Body(left) => {
+                    let here = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
+                    let left = left - here as u64;
+                    self.state = if left == 0 { State::Request } else { State::Body(left) };
+                    bytes.get(here..).unwrap_or_default()
+                }
+                State::Start => {
+                    // Of all lines only two can matter, and their first letter tells them from most.
+                    let matters = matches!(bytes.first(), Some(b'c' | b'C' | b't' | b'T' | b'\r' | b'\n'));
+                    self.state = if matters { State::Kept } else { State::Other };
+                    self.line.used = 0;
+                    bytes
+                }
+                State::Request | State::Kept | State::Other => self.line_goes_on(bytes)?,
+            };
+        }
+        Ok(())
+    }
+
+    fn line_goes_on<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], Ambiguous> {
+        let end = memchr(b'\n', bytes);
+        let here = bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default();
+        if self.state != State::Other {
+            self.line.push(here);
+        }
+        if let Some(last) = here.last() {
+            self.last = *last;
+        }
+        let Some(end) = end else { return Ok(&[]) };
+        // An empty line before a request line is allowed (RFC 9112 section 2.2), a bare line feed is not.
+        if self.last != b'\r' {
+            return Err(Ambiguous);
+        }
+        self.last = b'\n';
+        self.line_ends()?;
+        Ok(bytes.get(end + 1..).unwrap_or_default())
+    }
+
+    fn line_ends(&mut self) -> Result<(), Ambiguous> {
+        match self.state {
+            State::Request if self.line.used == 1 => self.line.used = 0,
+            State::Kept if self.line.used == 1 => return self.head_ends(),
+            State::Kept => {
+                self.header()?;
+                self.state = State::Start;
+            }
+            _ => self.state = State::Start,
+        }
+        Ok(())
+    }
+
+    fn header(&mut self) -> Result<(), Ambiguous> {
+        let kept = self.line.bytes.get(..self.line.used.min(Line::MOST)).unwrap_or_default();
+        let Some(colon) = memchr(b':', kept) else { return Ok(()) };
+        let (name, value) = kept.split_at(colon);
+        let value = value.get(1..).unwrap_or_default().trim_ascii();
+        let whole = self.line.used <= Line::MOST;
+        if name.eq_ignore_ascii_case(b"content-length") {
+            self.lengths = self.lengths.saturating_add(1);
+            let digits =
+                std::str::from_utf8(value).ok().filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
+            self.length = digits.and_then(|text| text.parse().ok()).filter(|_| whole).ok_or(Ambiguous)?;
+        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            self.encodings = self.encodings.saturating_add(1);
+            // Any other coding would have to be undone here, and nobody sends one.
+            if !whole || !value.eq_ignore_ascii_case(b"chunked") {
+                return Err(Ambiguous);
+            }
+        }
+        Ok(())
+    }
+
+    fn head_ends(&mut self) -> Result<(), Ambiguous> {
+        let Self { lengths, encodings, length, .. } = *self;
+        *self = Self::default();
+        self.last = b'\n';
+        match (lengths, encodings) {
+            (0, 0) => {}
+            (1, 0) if length == 0 => {}
+            (1, 0) => self.state = State::Body(length),
+            (0, 1) => self.state = State::Chunked,
+            _ => return Err(Ambiguous),
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// In one piece and byte by byte: the outcome may not depend on how the bytes arrive.
+    fn read(text: &str) -> Result<State, Ambiguous> {
+        let mut whole = Framing::default();
+        let at_once = whole.read(text.as_bytes()).map(|()| whole.state);
+        let mut pieces = Framing::default();
+        let slowly = text.as_bytes().chunks(1).try_for_each(|byte| pieces.read(byte)).map(|()| pieces.state);
+        assert_eq!(at_once, slowly, "{text:?}");
+        at_once
+    }
+
+    #[test]
+    fn ordinary_heads_pass_one_after_the_other() {
+        assert_eq!(
+            read("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nCookie: x\r\n\r\n"),
+            Ok(State::Request)
+        );
+        assert_eq!(
+            read("POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcGET / HTTP/1.1\r\n\r\n"),
+            Ok(State::Request)
+        );
+        assert_eq!(read("POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc"), Ok(State::Chunked));
+        assert_eq!(read("\r\nGET / HTTP/1.1\r\n\r\n"), Ok(State::Request));
+        assert_eq!(read("POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\na\nb"), Ok(State::Body(6)));
+    }
+
+    #[test]
+    fn two_ways_to_end_a_body_are_refused() {
+        for head in [
+            "Content-Length: 3\r\nTransfer-Encoding: chunked",
+            "Transfer-Encoding: chunked\r\nContent-Length: 3",
+            "Content-Length: 3\r\nContent-Length: 3",
+            "Content-Length: 3, 3",
+            "Content-Length: +3",
+            "Content-Length: 0x3",
+            "Content-Length: 99999999999999999999",
+            "Transfer-Encoding: gzip, chunked",
+            "Transfer-Encoding: xchunked",
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+        ] {
+            assert_eq!(
+                read(&format!("POST / HTTP/1.1\r\nHost: a\r\n{head}\r\n\r\n")),
+                Err(Ambiguous),
+                "{head}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_bare_line_feed_is_refused() {
+        assert_eq!(read("GET / HTTP/1.1\nHost: a\r\n\r\n"), Err(Ambiguous));
+        assert_eq!(read("GET / HTTP/1.1\r\nHost: a\n\r\n"), Err(Ambiguous));
+        assert_eq!(read("GET / HTTP/1.1\r\nHost: a\r\n\n"), Err(Ambiguous));
+    }
+}

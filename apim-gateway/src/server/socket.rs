@@ -1,0 +1,162 @@
+//! The socket of a connection, which notices when its client is slow, and what its heads look like.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::Limits;
+use super::framing::Framing;
+use crate::transport::watch::{Sweep, Watch};
+
+/// What is known of a connection: requests in flight, and its one deadline.
+///
+/// All of it belongs to one task at a time; the atomics are only there so that it may move.
+pub(super) struct Slot {
+    pub(super) watch: Arc<Watch>,
+    pub(super) sweep: Arc<Sweep>,
+    limits: Limits,
+    in_flight: AtomicU32,
+    reading_head: AtomicBool,
+    ambiguous: AtomicBool,
+    multiplexed: bool,
+}
+
+impl Slot {
+    pub(super) fn new(sweep: Arc<Sweep>, limits: Limits, multiplexed: bool) -> Self {
+        let watch = sweep.watch();
+        watch.arm(sweep.after(limits.head_timeout));
+        Self {
+            watch,
+            sweep,
+            limits,
+            in_flight: AtomicU32::new(0),
+            reading_head: AtomicBool::new(!multiplexed),
+            ambiguous: AtomicBool::new(false),
+            multiplexed,
+        }
+    }
+
+    /// A request's head has been read.
+    pub(super) fn begin(&self) {
+        self.in_flight.store(self.in_flight.load(Relaxed) + 1, Relaxed);
+        self.reading_head.store(false, Relaxed);
+        self.watch.disarm();
+    }
+
+    /// An answer has left, or will not.
+    pub(super) fn end(&self) {
+        let left = self.in_flight.load(Relaxed).saturating_sub(1);
+        self.in_flight.store(left, Relaxed);
+        if left == 0 {
+            self.watch.arm(self.sweep.after(self.limits.keep_alive));
+        }
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.in_flight.load(Relaxed) == 0
+    }
+
+    /// Whether a head has been seen that two servers could read in two ways.
+    pub(super) fn is_ambiguous(&self) -> bool {
+        self.ambiguous.load(Relaxed)
+    }
+
+    /// Bytes have arrived. The first of a head starts its deadline; the rest do not move it.
+    fn received(&self) {
+        if !self.multiplexed && self.is_idle() && !self.reading_head.swap(true, Relaxed) {
+            self.watch.arm(self.sweep.after(self.limits.head_timeout));
+        }
+    }
+
+    /// The client takes nothing.
+    fn stuck(&self) {
+        self.watch.arm(self.sweep.after(self.limits.write_timeout));
+    }
+
+    /// The client takes something.
+    fn moving(&self) {
+        if !self.is_idle() {
+            self.watch.disarm();
+        }
+    }
+}
+
+/// A socket with its slot.
+pub(super) struct Socket<T> {
+    io: T,
+    slot: Arc<Slot>,
+    framing: Framing,
+    stuck: bool,
+}
+
+impl<T> Socket<T> {
+    pub(super) fn new(io: T, slot: Arc<Slot>) -> Self {
+        Self { io, slot, framing: Framing::default(), stuck: false }
+    }
+
+    fn written(&mut self, pending: bool) {
+        if pending != self.stuck {
+            self.stuck = pending;
+            if pending { self.slot.stuck() } else { self.slot.moving() }
+        }
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Socket<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.io).poll_read(cx, buf);
+        let this = &mut *self;
+        if let (Poll::Ready(Ok(())), Some(new)) = (&read, buf.filled().get(before..))
+            && !new.is_empty()
+            && !this.slot.multiplexed
+        {
+            this.slot.received();
+            if this.slot.is_idle() {
+                this.framing.head_begins();
+            }
+            if this.framing.read(new).is_err() {
+                this.slot.ambiguous.store(true, Relaxed);
+            }
+        }
+        read
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Socket<T> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write(cx, buf);
+        self.written(written.is_pending());
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
+        self.written(written.is_pending());
+        written
+    }
+}

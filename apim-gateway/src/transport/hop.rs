@@ -1,0 +1,132 @@
+//! Headers that mean one hop only (RFC 9110 section 7.6.1), and what is left of them at the next.
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+/// Drops what the client meant for this hop alone, so that nothing added later can be named away.
+///
+/// `Connection: X-JWT-Assertion` would otherwise strip what the gateway itself wrote for the backend. To be
+/// called on a request before anything else looks at it; our own server does. A wish to upgrade survives as
+/// `Connection: upgrade` with `Upgrade`; `TE` survives as `trailers`, which gRPC asks for.
+pub fn clean_request(headers: &mut HeaderMap) {
+    if headers.contains_key(header::CONNECTION) {
+        let upgrades = drop_named(headers) && headers.contains_key(header::UPGRADE);
+        if upgrades {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        } else {
+            headers.remove(header::UPGRADE);
+        }
+    } else {
+        headers.remove(header::UPGRADE);
+    }
+    drop_fixed(headers);
+    keep_only_trailers(headers);
+}
+
+/// Drops what the backend meant for us alone.
+pub(crate) fn clean_response(headers: &mut HeaderMap) {
+    if headers.contains_key(header::CONNECTION) {
+        drop_named(headers);
+    }
+    headers.remove(header::UPGRADE);
+    drop_fixed(headers);
+}
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+/// Looking at each name once is cheaper than asking for names that are hardly ever there.
+fn drop_fixed(headers: &mut HeaderMap) {
+    let found = headers.keys().any(|name| {
+        matches!(*name, header::PROXY_AUTHORIZATION | header::PROXY_AUTHENTICATE)
+            || matches!(name.as_str(), "keep-alive" | "proxy-connection")
+    });
+    if found {
+        for name in [KEEP_ALIVE, PROXY_CONNECTION, header::PROXY_AUTHORIZATION, header::PROXY_AUTHENTICATE] {
+            headers.remove(name);
+        }
+    }
+}
+
+fn keep_only_trailers(headers: &mut HeaderMap) {
+    let Some(te) = headers.get(header::TE) else { return };
+    let trailers = te
+        .as_bytes()
+        .split(|byte| *byte == b',')
+        .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"trailers"));
+    if trailers {
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    } else {
+        headers.remove(header::TE);
+    }
+}
+
+/// Drops `Connection` and all headers it names. Says whether it named an upgrade.
+fn drop_named(headers: &mut HeaderMap) -> bool {
+    let values: Vec<HeaderValue> = headers.get_all(header::CONNECTION).iter().cloned().collect();
+    headers.remove(header::CONNECTION);
+    let mut upgrade = false;
+    for token in values.iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b',')) {
+        let token = token.trim_ascii();
+        if token.eq_ignore_ascii_case(b"upgrade") {
+            upgrade = true;
+        } else if let Ok(name) = HeaderName::from_bytes(token)
+            && may_be_named(&name)
+        {
+            headers.remove(name);
+        }
+    }
+    upgrade
+}
+
+/// What frames or addresses a message belongs to every hop; naming it away would change what the message is.
+fn may_be_named(name: &HeaderName) -> bool {
+    !matches!(
+        *name,
+        header::HOST | header::CONTENT_LENGTH | header::CONTENT_TYPE | header::TRANSFER_ENCODING | header::TE
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    #[test]
+    fn headers_named_by_connection_go_with_it() {
+        let mut request = headers(&[("connection", "close, X-Secret"), ("x-secret", "1"), ("accept", "*/*")]);
+        clean_request(&mut request);
+        assert_eq!(request, headers(&[("accept", "*/*")]));
+    }
+
+    #[test]
+    fn the_framing_cannot_be_named_away() {
+        let mut request = headers(&[("connection", "content-length, host"), ("content-length", "3")]);
+        clean_request(&mut request);
+        assert_eq!(request, headers(&[("content-length", "3")]));
+    }
+
+    #[test]
+    fn an_upgrade_survives_only_if_connection_names_it() {
+        let mut wanted = headers(&[("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")]);
+        clean_request(&mut wanted);
+        assert_eq!(wanted, headers(&[("connection", "upgrade"), ("upgrade", "websocket")]));
+
+        let mut unnamed = headers(&[("upgrade", "h2c")]);
+        clean_request(&mut unnamed);
+        assert!(unnamed.is_empty());
+    }
+
+    #[test]
+    fn of_te_only_trailers_are_left() {
+        let mut request = headers(&[("te", "gzip, trailers")]);
+        clean_request(&mut request);
+        assert_eq!(request, headers(&[("te", "trailers")]));
+    }
+}

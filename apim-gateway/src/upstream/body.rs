@@ -1,0 +1,158 @@
+//! Bodies on their way: the request's, which keeps its deadline moving, and the response's, which gives the
+//! connection back when it has ended.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use apim_core::fault::{self, Fault};
+use apim_core::{Body, BoxError};
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::line::{H1, Line};
+use super::pool::Own;
+use super::target::Target;
+use crate::transport::watch::{Sweep, Watch};
+
+/// A request's body. As long as it makes progress, the wait for the response has not begun.
+pub(super) struct Upload {
+    body: Body,
+    progress: Option<Progress>,
+}
+
+struct Progress {
+    watch: Arc<Watch>,
+    sweep: Arc<Sweep>,
+    wait: Duration,
+}
+
+impl Upload {
+    /// With a deadline to move. A body in memory leaves at once and moves nothing.
+    pub(super) fn new(body: Body, watch: Arc<Watch>, sweep: &Arc<Sweep>, wait: Duration) -> Self {
+        let progress = body.is_stream().then(|| Progress { watch, sweep: sweep.clone(), wait });
+        Self { body, progress }
+    }
+
+    /// Without one.
+    pub(super) fn unwatched(body: Body) -> Self {
+        Self { body, progress: None }
+    }
+
+    pub(super) fn into_body(self) -> Body {
+        self.body
+    }
+}
+
+impl http_body::Body for Upload {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        if let Some(progress) = &self.progress
+            && frame.is_ready()
+        {
+            progress.watch.arm(progress.sweep.after(progress.wait));
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A response's body.
+pub(super) struct Download {
+    incoming: Incoming,
+    /// Until it has been given back.
+    line: Option<Line>,
+    watch: Arc<Watch>,
+    own: Arc<Own>,
+    target: Arc<Target>,
+}
+
+impl Download {
+    /// Takes a response's body. One that is empty gives its connection back at once and is not boxed.
+    pub(super) fn body(incoming: Incoming, line: Line, own: &Arc<Own>, target: &Arc<Target>) -> Body {
+        if http_body::Body::is_end_stream(&incoming) {
+            give_back(line, own, target);
+            return Body::empty();
+        }
+        let watch = match &line {
+            Line::H1(line) => line.watch.clone(),
+            // Many share this connection, so each has a deadline of its own.
+            Line::H2(_) => own.sweep.watch(),
+        };
+        Body::new(Self { incoming, line: Some(line), watch, own: own.clone(), target: target.clone() })
+    }
+
+    fn ended(&mut self) {
+        self.watch.disarm();
+        if let Some(line) = self.line.take() {
+            give_back(line, &self.own, &self.target);
+        }
+    }
+
+    fn stalled(&mut self) -> Fault {
+        self.line = None;
+        let patience = self.own.settings.body_timeout;
+        let detail = format!("{} sent nothing more for {patience:?}", self.target.destination);
+        Fault::new(fault::BACKEND_TIMEOUT).detail(detail)
+    }
+}
+
+impl http_body::Body for Download {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let frame = Pin::new(&mut self.incoming).poll_frame(cx);
+        match &frame {
+            Poll::Pending if self.watch.is_expired() => {
+                return Poll::Ready(Some(Err(self.stalled().into())));
+            }
+            Poll::Pending => {
+                self.watch.arm(self.own.sweep.after(self.own.settings.body_timeout));
+                self.watch.register(cx.waker());
+            }
+            Poll::Ready(Some(Ok(_))) if self.incoming.is_end_stream() => self.ended(),
+            Poll::Ready(Some(Ok(_))) => self.watch.disarm(),
+            Poll::Ready(None) => self.ended(),
+            Poll::Ready(Some(Err(error))) => {
+                tracing::debug!(%error, backend = %self.target.destination, "a response broke off");
+                self.line = None;
+            }
+        }
+        frame.map_err(Into::into)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+fn give_back(line: Line, own: &Own, target: &Target) {
+    // A share in an HTTP/2 connection is given back by dropping it.
+    if let Line::H1(line) = line {
+        let line: H1 = line.used();
+        target.pool.give_back(line, own.sweep.after(own.settings.idle_timeout));
+    }
+}

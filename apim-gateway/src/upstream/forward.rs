@@ -1,0 +1,199 @@
+//! The request's head as the backend is to see it.
+
+use apim_core::{Body, Context, Fault, fault};
+use bytes::{BufMut as _, BytesMut};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::uri::{PathAndQuery, Uri};
+use http::{Method, Version, request};
+use hyper::upgrade::OnUpgrade;
+
+use super::pool::Own;
+use super::target::Target;
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// The client's end, if it asks for another protocol and may have one: HTTP/1.1, and no body before it.
+pub(super) fn upgrade(head: &mut request::Parts, body: &Body) -> Option<OnUpgrade> {
+    let pending = head.extensions.remove::<OnUpgrade>();
+    if !head.headers.contains_key(header::UPGRADE) {
+        return None;
+    }
+    let asked = head.version == Version::HTTP_11
+        && head.method == Method::GET
+        && http_body::Body::is_end_stream(body)
+        && names_upgrade(&head.headers);
+    pending.filter(|_| asked)
+}
+
+fn names_upgrade(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+}
+
+/// Rewrites the head for HTTP/1.1.
+pub(super) fn prepare(
+    head: &mut request::Parts,
+    body: &Body,
+    context: &Context,
+    target: &Target,
+    own: &Own,
+) -> Result<(), Fault> {
+    head.uri = path(&head.uri, &target.base)?;
+    let received = std::mem::replace(&mut head.version, Version::HTTP_11);
+    let headers = &mut head.headers;
+    clean(headers, is_proxied(context));
+    let host = headers.insert(header::HOST, target.host.clone());
+    forwarded(headers, host, context, own);
+    via(headers, received, own);
+    frame(&head.method, headers, body);
+    Ok(())
+}
+
+/// The base path, then the operation's. Without a base path nothing is copied.
+fn path(uri: &Uri, base: &str) -> Result<Uri, Fault> {
+    let own = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    if base.is_empty() && uri.authority().is_none() {
+        return Ok(uri.clone());
+    }
+    let mut whole = BytesMut::with_capacity(base.len() + own.len() + 1);
+    whole.put_slice(base.as_bytes());
+    if !own.starts_with('/') {
+        whole.put_u8(b'/');
+    }
+    whole.put_slice(own.as_bytes());
+    let path = PathAndQuery::from_maybe_shared(whole.freeze())
+        .map_err(|error| Fault::new(fault::BAD_REQUEST).caused_by(error))?;
+    Ok(Uri::from(path))
+}
+
+/// Whether the gateway believed its peer to be a proxy, and took the client's address from it.
+fn is_proxied(context: &Context) -> bool {
+    context.client_ip != context.peer.address.ip().to_canonical()
+}
+
+/// Drops what means one hop only, and what a client may not claim. One look at each name is cheaper than
+/// asking for names that are hardly ever there.
+fn clean(headers: &mut HeaderMap, proxied: bool) {
+    let upgrade = headers.contains_key(header::UPGRADE) && names_upgrade(headers);
+    let doomed: Vec<HeaderName> =
+        headers.keys().filter(|name| is_dropped(name, proxied, upgrade)).cloned().collect();
+    for name in doomed {
+        headers.remove(name);
+    }
+    if upgrade {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    }
+}
+
+fn is_dropped(name: &HeaderName, proxied: bool, upgrade: bool) -> bool {
+    match *name {
+        header::CONNECTION | header::UPGRADE => !upgrade,
+        header::EXPECT
+        | header::TRANSFER_ENCODING
+        | header::PROXY_AUTHORIZATION
+        | header::PROXY_AUTHENTICATE => true,
+        header::FORWARDED => !proxied,
+        _ => {
+            let name = name.as_str();
+            match name.as_bytes().first() {
+                Some(b'k') => name == "keep-alive",
+                Some(b'p') => name == "proxy-connection",
+                Some(b'x') => !proxied && is_claim(name),
+                _ => false,
+            }
+        }
+    }
+}
+
+/// Headers by which a proxy speaks of its client. Backends that read CGI variables cannot tell an underscore
+/// from a hyphen, so both are meant.
+fn is_claim(name: &str) -> bool {
+    let rest = name.get(1..).unwrap_or_default();
+    let rest = rest.trim_start_matches(['-', '_']);
+    rest.starts_with("forwarded") || rest == "real-ip" || rest == "real_ip"
+}
+
+fn forwarded(headers: &mut HeaderMap, host: Option<HeaderValue>, context: &Context, own: &Own) {
+    let peer = own.forwarded_for(context.peer.address.ip().to_canonical());
+    let proto = HeaderValue::from_static(if context.peer.tls { "https" } else { "http" });
+    if is_proxied(context) {
+        headers.append(FORWARDED_FOR, peer);
+        headers.entry(FORWARDED_PROTO).or_insert(proto);
+        if let Some(host) = host {
+            headers.entry(FORWARDED_HOST).or_insert(host);
+        }
+        return;
+    }
+    headers.insert(FORWARDED_FOR, peer);
+    headers.insert(FORWARDED_PROTO, proto);
+    // HTTP/2 names the host in the target.
+    let host = host.or_else(|| HeaderValue::from_str(context.uri.authority()?.as_str()).ok());
+    if let Some(host) = host {
+        headers.insert(FORWARDED_HOST, host);
+    }
+}
+
+fn via(headers: &mut HeaderMap, received: Version, own: &Own) {
+    let Some(name) = &own.settings.via else { return };
+    let version = if received == Version::HTTP_2 { "2.0" } else { "1.1" };
+    if let Ok(value) = HeaderValue::from_str(&format!("{version} {name}")) {
+        headers.append(header::VIA, value);
+    }
+}
+
+/// A body of unknown length is chunked, whatever the method: hyper would take it away from a GET.
+fn frame(method: &Method, headers: &mut HeaderMap, body: &Body) {
+    let unusual = matches!(*method, Method::GET | Method::HEAD);
+    if unusual && !http_body::Body::is_end_stream(body) && !headers.contains_key(header::CONTENT_LENGTH) {
+        headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+}
+
+/// Rewrites a head that was made for HTTP/1.1 for HTTP/2, where the host is part of the target and framing is
+/// not the head's business (RFC 9113 section 8.2.2).
+pub(super) fn prepare_h2(head: &mut request::Parts, target: &Target) -> Result<(), Fault> {
+    head.version = Version::HTTP_2;
+    head.headers.remove(header::HOST);
+    head.headers.remove(header::TRANSFER_ENCODING);
+    let mut parts = std::mem::take(&mut head.uri).into_parts();
+    parts.scheme = Some(target.scheme.clone());
+    parts.authority = Some(target.authority.clone());
+    head.uri = Uri::from_parts(parts).map_err(|error| Fault::new(fault::INTERNAL).caused_by(error))?;
+    Ok(())
+}
+
+/// Undoes [`prepare_h2`] for a request that was not sent there after all.
+pub(super) fn prepare_h1(head: &mut request::Parts, target: &Target) {
+    if head.version == Version::HTTP_2 {
+        head.version = Version::HTTP_11;
+        head.headers.insert(header::HOST, target.host.clone());
+        if let Some(path) = std::mem::take(&mut head.uri).into_parts().path_and_query {
+            head.uri = Uri::from(path);
+        }
+    }
+}
+
+/// The head of a 101 as the client is to see it.
+pub(super) fn switch(headers: &mut HeaderMap) {
+    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.remove(header::CONTENT_LENGTH);
+    headers.remove(header::TRANSFER_ENCODING);
+}
+
+/// Sees to it that nothing but hyper frames the response towards the client. A length beside a transfer
+/// coding is one that the backend and the client would read differently.
+pub(super) fn check_framing(headers: &mut HeaderMap, target: &Target) -> Result<(), Fault> {
+    let Some(coding) = headers.get(header::TRANSFER_ENCODING) else { return Ok(()) };
+    if !coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") {
+        let detail = format!("{} sent the transfer coding {coding:?}", target.destination);
+        return Err(Fault::new(fault::BACKEND_PROTOCOL).detail(detail));
+    }
+    headers.remove(header::TRANSFER_ENCODING);
+    headers.remove(header::CONTENT_LENGTH);
+    Ok(())
+}

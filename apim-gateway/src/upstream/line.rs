@@ -1,0 +1,183 @@
+//! Connections to backends.
+
+use std::sync::Arc;
+use std::task::Poll;
+
+use apim_core::Fault;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+
+use super::body::Upload;
+use super::failure;
+use super::pool::{Own, Pool, Streams};
+use super::target::Target;
+use crate::transport::dial::{self, Stream};
+use crate::transport::watch::Watch;
+
+/// An open connection.
+pub(super) enum Line {
+    /// For one request at a time.
+    H1(H1),
+    /// For many.
+    H2(H2),
+}
+
+impl Line {
+    /// Whether it has been used before, and so may have been closed at the other end.
+    pub(super) fn is_used(&self) -> bool {
+        match self {
+            Self::H1(line) => line.used,
+            Self::H2(line) => line.used,
+        }
+    }
+}
+
+/// An HTTP/1.1 connection.
+pub(super) struct H1 {
+    pub(super) sender: http1::SendRequest<Upload>,
+    /// The deadline of the request in flight.
+    pub(super) watch: Arc<Watch>,
+    /// The end of its rest between two requests; its task ends with it.
+    idle: Arc<Watch>,
+    used: bool,
+}
+
+impl H1 {
+    /// Lays it by.
+    pub(super) fn rest(&self, until: u64) {
+        self.watch.disarm();
+        self.idle.arm(until);
+    }
+
+    /// Takes it up again; false if it has gone in the meantime.
+    pub(super) fn wake_up(&self) -> bool {
+        self.idle.disarm();
+        !self.idle.is_expired() && !self.sender.is_closed()
+    }
+
+    pub(super) fn used(self) -> Self {
+        Self { used: true, ..self }
+    }
+}
+
+/// An open HTTP/2 connection, as the pool keeps it.
+pub(super) struct Trunk {
+    sender: http2::SendRequest<Upload>,
+    streams: Arc<Streams>,
+}
+
+impl Trunk {
+    pub(super) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.streams.has_room()
+    }
+
+    /// Room for one request.
+    pub(super) fn share(&self, used: bool) -> H2 {
+        self.streams.one_more();
+        H2 { sender: self.sender.clone(), streams: self.streams.clone(), used }
+    }
+}
+
+/// Room for one request on an HTTP/2 connection, until it is dropped.
+pub(super) struct H2 {
+    pub(super) sender: http2::SendRequest<Upload>,
+    streams: Arc<Streams>,
+    used: bool,
+}
+
+impl Drop for H2 {
+    fn drop(&mut self) {
+        self.streams.one_less();
+    }
+}
+
+/// Opens a connection. With `h1_only` it can be upgraded.
+pub(super) async fn open(own: &Own, target: &Target, h1_only: bool) -> Result<Line, Fault> {
+    let pool = &target.pool;
+    if h1_only || !pool.may_speak_h2() {
+        return connect(own, target, h1_only).await;
+    }
+    // A burst of requests to a backend that speaks HTTP/2 needs one connection, not one each.
+    let _turn = pool.opening.lock().await;
+    match pool.take_h2() {
+        Some(line) => Ok(line),
+        None => connect(own, target, false).await,
+    }
+}
+
+async fn connect(own: &Own, target: &Target, h1_only: bool) -> Result<Line, Fault> {
+    let pool: &Pool = &target.pool;
+    let to = if h1_only { &pool.to_h1 } else { &pool.to };
+    let stream = dial::dial(to, own.settings.connect_timeout)
+        .await
+        .map_err(|error| failure::connecting(target, error))?;
+    let h2 = stream.is_h2() || (pool.prior_knowledge && !h1_only);
+    if !h1_only {
+        pool.learned(h2);
+    }
+    let line = if h2 {
+        speak_h2(own, pool, stream).await.map(Line::H2)
+    } else {
+        speak_h1(own, stream).await.map(Line::H1)
+    };
+    line.map_err(|error| failure::sending(target, error))
+}
+
+async fn speak_h1(own: &Own, stream: Stream) -> hyper::Result<H1> {
+    let (sender, connection) = http1::Builder::new()
+        .max_header_size(own.settings.head_bytes)
+        .handshake(TokioIo::new(stream))
+        .await?;
+    let idle = own.sweep.watch();
+    tokio::spawn(until_idle(connection.with_upgrades(), idle.clone()));
+    Ok(H1 { sender, watch: own.sweep.watch(), idle, used: false })
+}
+
+/// Runs a connection until it ends or has been idle for too long.
+async fn until_idle(connection: impl Future<Output = hyper::Result<()>>, idle: Arc<Watch>) {
+    let mut connection = std::pin::pin!(connection);
+    let mut registered = false;
+    std::future::poll_fn(|cx| {
+        if !std::mem::replace(&mut registered, true) {
+            idle.register(cx.waker());
+        }
+        match connection.as_mut().poll(cx) {
+            // Whoever waits for a response learns of it there.
+            Poll::Ready(Ok(()) | Err(_)) => Poll::Ready(()),
+            Poll::Pending if idle.is_expired() => Poll::Ready(()),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await;
+}
+
+async fn speak_h2(own: &Own, pool: &Pool, stream: Stream) -> hyper::Result<H2> {
+    let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(own.settings.head_bytes).unwrap_or(u32::MAX))
+        // A backend that is gone without a word is found out, and its connection not used for ever.
+        .keep_alive_interval(own.settings.idle_timeout)
+        .keep_alive_timeout(own.settings.connect_timeout)
+        .handshake(TokioIo::new(stream))
+        .await?;
+    let trunk = Trunk { sender, streams: Arc::default() };
+    let streams = trunk.streams.clone();
+    tokio::spawn(async move {
+        let mut connection = std::pin::pin!(connection);
+        let ended = std::future::poll_fn(|cx| {
+            let ended = connection.as_mut().poll(cx);
+            streams.allow(connection.current_max_send_streams());
+            ended
+        });
+        if let Err(error) = ended.await {
+            tracing::debug!(%error, "an HTTP/2 connection to a backend ended");
+        }
+    });
+    let share = trunk.share(false);
+    pool.keep(trunk);
+    Ok(share)
+}

@@ -1,0 +1,276 @@
+//! What a worker has for itself: its backends, their open connections, its deadlines.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use apim_core::model::Endpoint;
+use apim_core::{Fault, fault};
+use http::HeaderValue;
+use http::uri::Scheme;
+use rustls::ClientConfig;
+
+use super::UpstreamConfig;
+use super::line::{H1, Line, Trunk};
+use super::target::{Address, Target};
+use crate::transport::dial::Destination;
+use crate::transport::watch::Sweep;
+
+/// Backends remembered by a worker. Beyond it all are forgotten, which costs new connections, and no more.
+const MOST_TARGETS: usize = 50_000;
+
+/// The configuration, ready for use.
+pub(super) struct Settings {
+    config: UpstreamConfig,
+    /// TLS that lets the backend choose between HTTP/2 and HTTP/1.1.
+    either: Option<Arc<ClientConfig>>,
+    /// TLS for upgrades, which only HTTP/1.1 has.
+    h1_only: Option<Arc<ClientConfig>>,
+}
+
+impl std::ops::Deref for Settings {
+    type Target = UpstreamConfig;
+    fn deref(&self) -> &UpstreamConfig {
+        &self.config
+    }
+}
+
+impl Settings {
+    pub(super) fn new(config: UpstreamConfig) -> Self {
+        let with = |protocols: &[&[u8]]| {
+            config.tls.as_deref().cloned().map(|mut tls| {
+                tls.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+                Arc::new(tls)
+            })
+        };
+        Self { either: with(&[b"h2", b"http/1.1"]), h1_only: with(&[b"http/1.1"]), config }
+    }
+}
+
+/// One worker's own. Two cache lines apart from another's, since processors fetch them in pairs.
+#[repr(align(128))]
+pub(super) struct Own {
+    pub(super) settings: Arc<Settings>,
+    pub(super) sweep: Arc<Sweep>,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    /// By URL; apart for endpoints with and without HTTP/2 by prior knowledge.
+    targets: [HashMap<Box<str>, Arc<Target>>; 2],
+    /// By scheme and authority: endpoints that differ only in their path share connections.
+    pools: HashMap<(bool, bool, Box<str>), Arc<Pool>>,
+    clients: Clients,
+}
+
+impl Own {
+    pub(super) fn new(settings: Arc<Settings>) -> Self {
+        Self { settings, sweep: Arc::default(), known: Mutex::default() }
+    }
+
+    /// The backend of an endpoint.
+    pub(super) fn target(&self, endpoint: &Endpoint) -> Result<Arc<Target>, Fault> {
+        let mut known = self.lock();
+        if let Some(target) = known.targets[usize::from(endpoint.http2)].get(endpoint.url.as_str()) {
+            return Ok(target.clone());
+        }
+        let target = Arc::new(self.resolve(&mut known, endpoint)?);
+        let targets = &mut known.targets[usize::from(endpoint.http2)];
+        if targets.len() >= MOST_TARGETS {
+            targets.clear();
+            known.pools.clear();
+        }
+        known.targets[usize::from(endpoint.http2)].insert(endpoint.url.as_str().into(), target.clone());
+        Ok(target)
+    }
+
+    /// An address as the value of `X-Forwarded-For`.
+    pub(super) fn forwarded_for(&self, client: IpAddr) -> HeaderValue {
+        self.lock().clients.value(client)
+    }
+
+    fn resolve(&self, known: &mut Known, endpoint: &Endpoint) -> Result<Target, Fault> {
+        let unusable = |why: String| Fault::new(fault::BACKEND_SEND).detail(why);
+        let address = Address::parse(&endpoint.url).map_err(unusable)?;
+        if address.tls && self.settings.either.is_none() {
+            return Err(unusable(format!("{} needs TLS, which this gateway was not given", endpoint.url)));
+        }
+        let host =
+            HeaderValue::from_str(address.authority.as_str()).map_err(|error| unusable(error.to_string()))?;
+        let key = (address.tls, endpoint.http2, address.authority.as_str().into());
+        let pool = known.pools.entry(key).or_insert_with(|| Arc::new(self.pool(&address, endpoint.http2)));
+        Ok(Target {
+            pool: pool.clone(),
+            host,
+            scheme: if address.tls { Scheme::HTTPS } else { Scheme::HTTP },
+            authority: address.authority,
+            base: address.base,
+            destination: endpoint.url.as_str().into(),
+        })
+    }
+
+    fn pool(&self, address: &Address, http2: bool) -> Pool {
+        let tls = |config: &Option<Arc<ClientConfig>>| config.clone().filter(|_| address.tls);
+        Pool {
+            to: address.destination(tls(&self.settings.either)),
+            to_h1: address.destination(tls(&self.settings.h1_only)),
+            prior_knowledge: http2 && !address.tls,
+            may_speak_h2: AtomicBool::new(http2 || address.tls),
+            most_idle: self.settings.idle_connections,
+            lines: Mutex::default(),
+            opening: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A worker's connections to one backend.
+pub(super) struct Pool {
+    pub(super) to: Destination,
+    pub(super) to_h1: Destination,
+    pub(super) prior_knowledge: bool,
+    /// Until it has been found out that the backend does not.
+    may_speak_h2: AtomicBool,
+    most_idle: usize,
+    lines: Mutex<Lines>,
+    /// Held while a connection is opened that others could use as well.
+    pub(super) opening: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Lines {
+    /// Idle connections; the one used last is taken first, so that those beyond the need grow old.
+    h1: Vec<H1>,
+    /// Open connections, each of which serves many requests at once.
+    h2: Vec<Trunk>,
+}
+
+impl Pool {
+    /// A connection that is open already.
+    pub(super) fn take(&self) -> Option<Line> {
+        let mut lines = self.lock();
+        if !lines.h2.is_empty()
+            && let Some(line) = lines.free_h2()
+        {
+            return Some(line);
+        }
+        while let Some(line) = lines.h1.pop() {
+            if line.wake_up() {
+                return Some(Line::H1(line));
+            }
+        }
+        None
+    }
+
+    /// A connection for many requests that has room for another.
+    pub(super) fn take_h2(&self) -> Option<Line> {
+        self.lock().free_h2()
+    }
+
+    /// Whether the backend speaks HTTP/2, as far as is known.
+    pub(super) fn may_speak_h2(&self) -> bool {
+        self.may_speak_h2.load(Relaxed)
+    }
+
+    /// What a new connection has told.
+    pub(super) fn learned(&self, h2: bool) {
+        self.may_speak_h2.store(h2, Relaxed);
+    }
+
+    /// Takes a connection back when its response has ended.
+    pub(super) fn give_back(&self, line: H1, idle_until: u64) {
+        if line.sender.is_closed() {
+            return;
+        }
+        let mut lines = self.lock();
+        if lines.h1.len() >= self.most_idle {
+            lines.h1.retain(|line| !line.sender.is_closed());
+        }
+        if lines.h1.len() < self.most_idle {
+            line.rest(idle_until);
+            lines.h1.push(line);
+        }
+    }
+
+    /// Makes a new connection known to later requests.
+    pub(super) fn keep(&self, trunk: Trunk) {
+        self.lock().h2.push(trunk);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Lines> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lines {
+    fn free_h2(&mut self) -> Option<Line> {
+        self.h2.retain(|trunk| !trunk.is_closed());
+        self.h2.iter().find(|trunk| trunk.has_room()).map(|trunk| Line::H2(trunk.share(true)))
+    }
+}
+
+/// Requests in flight on one HTTP/2 connection, and how many the backend allows.
+pub(super) struct Streams {
+    open: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl Default for Streams {
+    fn default() -> Self {
+        // What RFC 9113 recommends as the least to allow, until the backend has said.
+        Self { open: AtomicUsize::new(0), most: AtomicUsize::new(100) }
+    }
+}
+
+impl Streams {
+    pub(super) fn has_room(&self) -> bool {
+        self.open.load(Relaxed) < self.most.load(Relaxed)
+    }
+    pub(super) fn allow(&self, most: usize) {
+        self.most.store(most, Relaxed);
+    }
+    pub(super) fn one_more(&self) {
+        self.open.fetch_add(1, Relaxed);
+    }
+    pub(super) fn one_less(&self) {
+        self.open.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Addresses of recent clients as header values, so that most requests format nothing.
+#[derive(Default)]
+struct Clients(Vec<Option<(IpAddr, HeaderValue)>>);
+
+impl Clients {
+    const MOST: usize = 256;
+
+    fn value(&mut self, client: IpAddr) -> HeaderValue {
+        if self.0.is_empty() {
+            self.0.resize(Self::MOST, None);
+        }
+        let last = match client {
+            IpAddr::V4(address) => {
+                address.octets().iter().fold(0, |sum: u8, octet| sum.wrapping_mul(31) ^ octet)
+            }
+            IpAddr::V6(address) => {
+                address.octets().iter().fold(0, |sum: u8, octet| sum.wrapping_mul(31) ^ octet)
+            }
+        };
+        let seat = &mut self.0[usize::from(last)];
+        match seat {
+            Some((known, value)) if *known == client => value.clone(),
+            _ => {
+                // Digits, dots, colons and letters of an address are always a header value.
+                let value = HeaderValue::from_str(&client.to_string())
+                    .unwrap_or_else(|_| HeaderValue::from_static("unknown"));
+                *seat = Some((client, value.clone()));
+                value
+            }
+        }
+    }
+}
