@@ -1,0 +1,283 @@
+//! What a token must be to be believed.
+#![allow(clippy::unwrap_used)]
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use apim_core::model::KeyManagerConfig;
+use apim_core::testing::ManualClock;
+use apim_core::{Claims, Fault, Step, Timestamp, TokenVerifier};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair,
+};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use serde_json::{Value, json};
+
+use super::{JwtVerifier, KeySet, Trust};
+
+const NOW: u64 = 1_800_000_000;
+
+/// An issuer with one key, what a gateway knows of it, and a verifier.
+struct World {
+    key: EcdsaKeyPair,
+    trusted: Arc<Trusted>,
+    clock: Arc<ManualClock>,
+    verifier: JwtVerifier,
+}
+
+struct Trusted {
+    keys: Mutex<Arc<KeySet>>,
+    revoked: AtomicBool,
+    generation: AtomicU64,
+}
+
+impl Trust for Trusted {
+    fn key_set(&self, issuer: &str) -> Option<Arc<KeySet>> {
+        let keys = self.keys.lock().unwrap().clone();
+        (issuer == keys.issuer()).then_some(keys)
+    }
+    fn revoked(&self, _: &Claims) -> bool {
+        self.revoked.load(Ordering::SeqCst)
+    }
+    fn generation(&self) -> u64 {
+        self.generation.load(Ordering::SeqCst)
+    }
+}
+
+fn key_set(jwk: Value) -> Result<KeySet, String> {
+    let config = json!({"name": "km", "issuer": "https://km.example", "jwks": {"keys": [jwk]}});
+    KeySet::parse(&serde_json::from_value::<KeyManagerConfig>(config).unwrap())
+}
+
+fn jwk(key: &EcdsaKeyPair) -> Value {
+    let point = &key.public_key().as_ref()[1..];
+    json!({
+        "kty": "EC", "crv": "P-256", "kid": "one", "alg": "ES256",
+        "x": BASE64.encode(&point[..32]), "y": BASE64.encode(&point[32..]),
+    })
+}
+
+impl World {
+    fn new() -> Self {
+        let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+        let trusted = Arc::new(Trusted {
+            keys: Mutex::new(Arc::new(key_set(jwk(&key)).unwrap())),
+            revoked: AtomicBool::new(false),
+            generation: AtomicU64::new(0),
+        });
+        let clock = Arc::new(ManualClock::at(Timestamp::from_secs(NOW)));
+        let verifier = JwtVerifier::new(trusted.clone(), clock.clone(), JwtVerifier::USUAL_LEEWAY, 2);
+        Self { key, trusted, clock, verifier }
+    }
+
+    fn sign_texts(&self, header: &str, claims: &str) -> String {
+        let signed = format!("{}.{}", BASE64.encode(header), BASE64.encode(claims));
+        let signature = self.key.sign(&SystemRandom::new(), signed.as_bytes()).unwrap();
+        format!("{signed}.{}", BASE64.encode(signature))
+    }
+
+    fn sign(&self, header: Value, claims: Value) -> String {
+        self.sign_texts(&header.to_string(), &claims.to_string())
+    }
+
+    fn good(&self) -> String {
+        self.sign(header(), claims())
+    }
+
+    fn verify(&self, token: &str) -> Result<Arc<Claims>, Fault> {
+        match self.verifier.verify(token) {
+            Step::Done(result) => result,
+            Step::Wait(_) => panic!("a verifier without a network does not wait"),
+        }
+    }
+
+    #[track_caller]
+    fn refuses(&self, code: u32, token: &str) {
+        let fault = self.verify(token).expect_err("the token should have been refused");
+        assert_eq!(fault.code().number, code, "{fault}");
+    }
+}
+
+fn header() -> Value {
+    json!({"alg": "ES256", "typ": "at+jwt", "kid": "one"})
+}
+
+fn claims() -> Value {
+    json!({
+        "iss": "https://km.example", "sub": "ann", "azp": "client", "aud": ["client"], "scope": "a b",
+        "jti": "1", "iat": NOW - 10, "exp": NOW + 100, "aut": "APPLICATION",
+    })
+}
+
+fn with(mut value: Value, key: &str, member: Value) -> Value {
+    value[key] = member;
+    value
+}
+
+#[test]
+fn a_good_token_says_who_calls() {
+    let world = World::new();
+    let claims = world.verify(&world.good()).unwrap();
+    assert_eq!(claims.subject.as_str(), "ann");
+    assert_eq!(claims.client.as_str(), "client");
+    assert!(claims.has_scope("a") && claims.has_scope("b") && !claims.has_scope("c"));
+}
+
+#[test]
+fn a_remembered_token_is_still_compared_whole() {
+    let world = World::new();
+    let token = world.good();
+    world.verify(&token).unwrap();
+    let (signed, signature) = token.rsplit_once('.').unwrap();
+    let mut signature = BASE64.decode(signature).unwrap();
+    signature[9] ^= 1;
+    world.refuses(900_901, &format!("{signed}.{}", BASE64.encode(signature)));
+    world.refuses(900_901, &format!("{signed}."));
+    world.verify(&token).unwrap();
+}
+
+#[test]
+fn expiry_is_looked_at_every_time_and_allows_for_clocks_that_differ() {
+    let world = World::new();
+    let token = world.good();
+    world.verify(&token).unwrap();
+    world.clock.set(Timestamp::from_secs(NOW + 104));
+    world.verify(&token).unwrap();
+    world.clock.set(Timestamp::from_secs(NOW + 105));
+    world.refuses(900_903, &token);
+    world.refuses(900_903, &world.sign(header(), with(claims(), "exp", json!(0))));
+}
+
+#[test]
+fn a_revocation_ends_a_remembered_token() {
+    let world = World::new();
+    let token = world.good();
+    world.verify(&token).unwrap();
+    world.trusted.revoked.store(true, Ordering::SeqCst);
+    world.refuses(900_904, &token);
+}
+
+#[test]
+fn new_keys_end_what_the_old_ones_signed() {
+    let world = World::new();
+    let token = world.good();
+    world.verify(&token).unwrap();
+    *world.trusted.keys.lock().unwrap() = Arc::new(key_set(jwk(&World::new().key)).unwrap());
+    world.trusted.generation.store(1, Ordering::SeqCst);
+    world.refuses(900_901, &token);
+}
+
+#[test]
+fn unsigned_and_symmetric_tokens_do_not_exist() {
+    let world = World::new();
+    for alg in ["none", "None", "NONE", "HS256", "HS512", "RS256", "ES384", "ES256K", "dir", ""] {
+        world.refuses(900_901, &world.sign(with(header(), "alg", json!(alg)), claims()));
+    }
+    let unsigned = format!("{}.{}.", BASE64.encode(r#"{"alg":"none"}"#), BASE64.encode(claims().to_string()));
+    world.refuses(900_901, &unsigned);
+}
+
+#[test]
+fn keys_that_a_token_brings_along_are_not_its_own_witness() {
+    let (world, stranger) = (World::new(), World::new());
+    let header = with(with(header(), "jwk", jwk(&stranger.key)), "jku", json!("https://evil.example/jwks"));
+    world.refuses(900_901, &stranger.sign(header, claims()));
+    world.refuses(900_901, &stranger.good());
+}
+
+#[test]
+fn unknown_keys_issuers_and_extensions_are_refused() {
+    let world = World::new();
+    world.refuses(900_901, &world.sign(with(header(), "kid", json!("../../etc/passwd")), claims()));
+    world.refuses(900_901, &world.sign(header(), with(claims(), "iss", json!("https://km.example/"))));
+    world.refuses(900_901, &world.sign(with(header(), "crit", json!(["exp"])), claims()));
+    world.refuses(900_901, &world.sign(with(header(), "b64", json!(false)), claims()));
+}
+
+#[test]
+fn other_kinds_of_token_are_not_access_tokens() {
+    let world = World::new();
+    world.refuses(900_901, &world.sign(with(header(), "typ", json!("rt+jwt")), claims()));
+    let id_token = with(claims(), "nonce", json!("n"));
+    world.refuses(900_901, &world.sign(with(header(), "typ", json!("JWT")), id_token));
+}
+
+#[test]
+fn times_must_be_there_and_make_sense() {
+    let world = World::new();
+    let mut endless = claims();
+    endless.as_object_mut().unwrap().remove("exp");
+    world.refuses(900_901, &world.sign(header(), endless));
+    for (claim, value) in [
+        ("exp", json!("soon")),
+        ("exp", json!(-1)),
+        ("nbf", json!(NOW + 6)),
+        ("iat", json!(NOW + 6)),
+        ("nbf", json!([])),
+    ] {
+        world.refuses(900_901, &world.sign(header(), with(claims(), claim, value)));
+    }
+    world.verify(&world.sign(header(), with(claims(), "nbf", json!(NOW + 5)))).unwrap();
+    world.verify(&world.sign(header(), with(claims(), "exp", json!(NOW as f64 + 0.5)))).unwrap();
+}
+
+#[test]
+fn one_token_has_one_encoding() {
+    let world = World::new();
+    let good = claims().to_string();
+    let twice = good.replacen('{', r#"{"sub":"root","#, 1);
+    world.refuses(900_901, &world.sign_texts(&header().to_string(), &twice));
+    let twice = header().to_string().replacen('{', r#"{"alg":"none","#, 1);
+    world.refuses(900_901, &world.sign_texts(&twice, &good));
+    let token = world.good();
+    for odd in [
+        format!("{token}="),
+        format!(" {token}"),
+        format!("{token}.x"),
+        token.replace('.', ".."),
+        String::new(),
+    ] {
+        world.refuses(900_901, &odd);
+    }
+    world.refuses(900_901, &"a".repeat(100_000));
+}
+
+#[test]
+fn an_rsa_key_verifies_and_a_short_one_is_not_taken() {
+    let key = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+    // RSAPublicKey (RFC 8017 appendix A.1.1): two lengths and a sign byte, then 2048 bits of modulus.
+    let n = &key.public_key().as_ref()[9..265];
+    let keys = key_set(json!({"kty": "RSA", "kid": "one", "n": BASE64.encode(n), "e": "AQAB"})).unwrap();
+    let world = World::new();
+    *world.trusted.keys.lock().unwrap() = Arc::new(keys);
+    let header = with(header(), "alg", json!("RS256"));
+    let signed = format!("{}.{}", BASE64.encode(header.to_string()), BASE64.encode(claims().to_string()));
+    let mut signature = vec![0; key.public_modulus_len()];
+    key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature).unwrap();
+    world.verify(&format!("{signed}.{}", BASE64.encode(signature))).unwrap();
+
+    let short = key_set(json!({"kty": "RSA", "n": BASE64.encode(&n[..128]), "e": "AQAB"})).unwrap_err();
+    assert!(short.contains("2048"), "{short}");
+    let secret = key_set(json!({"kty": "oct", "k": "c2VjcmV0"})).unwrap_err();
+    assert!(secret.contains("no key"), "{secret}");
+}
+
+#[test]
+fn the_memory_is_bounded_and_keeps_what_is_in_use() {
+    use super::memory::{Bounds, Memory};
+    let world = World::new();
+    let claims = world.verify(&world.good()).unwrap();
+    let mut memory = Memory::new(Bounds { tokens: 10, bytes: 1 << 20 });
+    memory.put("in use", claims.clone());
+    for number in 0..1000 {
+        memory.put(&format!("token {number}"), claims.clone());
+        assert!(memory.get("in use").is_some(), "forgotten after {number} others");
+    }
+    assert!(memory.get("token 1").is_none());
+    // One in the test's hand, the rest in the two halves.
+    assert!(Arc::strong_count(&claims) <= 24);
+    assert!(memory.at(1).get("in use").is_none());
+}

@@ -1,0 +1,98 @@
+//! The gateway's own verifier of access tokens.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use apim_core::{Claims, Clock, Fault, PerWorker, Step, TokenVerifier, Worker, fault};
+
+use super::jwt::{self, Unverified};
+use super::keys::KeySet;
+use super::memory::{Bounds, Memory};
+
+/// What a verifier has to know of the world, which changes under it.
+pub trait Trust: Send + Sync + 'static {
+    /// The key manager whose tokens carry exactly this issuer.
+    fn key_set(&self, issuer: &str) -> Option<Arc<KeySet>>;
+
+    /// Whether the token has been revoked, alone or with its client or user.
+    fn revoked(&self, claims: &Claims) -> bool;
+
+    /// Changes whenever a key manager or its keys do; remembered tokens are forgotten then.
+    fn generation(&self) -> u64;
+}
+
+/// Verifies JWT access tokens against the key managers a gateway trusts, and remembers those it has seen.
+///
+/// It never waits. Each worker has a memory of its own; what is remembered is that the signature was good,
+/// so a token in use costs no RSA operation, while its expiry and revocation are looked at every time.
+pub struct JwtVerifier {
+    trust: Arc<dyn Trust>,
+    clock: Arc<dyn Clock>,
+    leeway: Duration,
+    memory: PerWorker<Memory>,
+}
+
+impl JwtVerifier {
+    /// How far clocks may differ, unless said otherwise.
+    pub const USUAL_LEEWAY: Duration = Duration::from_secs(5);
+
+    /// Tokens that all workers together remember, in each half of their memories, and their bytes.
+    const REMEMBERED: Bounds = Bounds { tokens: 50_000, bytes: 64 << 20 };
+
+    /// With what is trusted, a clock, how far other clocks may differ, and how many workers there are.
+    pub fn new(trust: Arc<dyn Trust>, clock: Arc<dyn Clock>, leeway: Duration, workers: usize) -> Self {
+        let share = workers.max(1);
+        let bounds =
+            Bounds { tokens: Self::REMEMBERED.tokens / share, bytes: Self::REMEMBERED.bytes / share };
+        Self { trust, clock, leeway, memory: PerWorker::new(workers, || Memory::new(bounds)) }
+    }
+
+    fn check(&self, token: &str, worker: Worker) -> Result<Arc<Claims>, Fault> {
+        let generation = self.trust.generation();
+        let remembered = self.memory.of(worker).at(generation).get(token);
+        let now = self.clock.now();
+        let claims = match remembered {
+            Some(claims) => {
+                if let Err(expired) = jwt::check_expiry(claims.expires_at, now, self.leeway) {
+                    self.memory.of(worker).forget(token);
+                    return Err(expired);
+                }
+                claims
+            }
+            None => {
+                let unverified = Unverified::parse(token).map_err(|error| jwt::invalid(error.to_string()))?;
+                let issuer = unverified.issuer().ok_or_else(|| jwt::invalid("it names no issuer"))?;
+                let keys = self
+                    .trust
+                    .key_set(issuer)
+                    .ok_or_else(|| jwt::invalid(format!("issuer {issuer:?} is not trusted")))?;
+                let claims = Arc::new(unverified.verify(&keys, now, self.leeway)?);
+                self.memory.of(worker).at(generation).put(token, claims.clone());
+                claims
+            }
+        };
+        if self.trust.revoked(&claims) {
+            return Err(Fault::new(fault::TOKEN_INACTIVE)
+                .because("Access token has been revoked")
+                .detail(format!("token {:?} of client {} was revoked", claims.id, claims.client)));
+        }
+        Ok(claims)
+    }
+}
+
+impl TokenVerifier for JwtVerifier {
+    fn verify<'a>(&'a self, token: &'a str) -> Step<'a, Result<Arc<Claims>, Fault>> {
+        Step::Done(self.check(token, Worker::default()))
+    }
+
+    fn verify_on<'a>(&'a self, token: &'a str, worker: Worker) -> Step<'a, Result<Arc<Claims>, Fault>> {
+        Step::Done(self.check(token, worker))
+    }
+}
+
+impl fmt::Debug for JwtVerifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JwtVerifier").field("leeway", &self.leeway).finish_non_exhaustive()
+    }
+}
