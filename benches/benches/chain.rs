@@ -1,0 +1,6 @@
+//! See `benches::chain`.
+#![allow(missing_docs)]
+
+fn main() {
+    benches::bench("chain", benches::chain::subjects());
+}

@@ -1,0 +1,38 @@
+//! Prints what everything costs.
+#![allow(missing_docs, clippy::print_stdout)]
+
+use benches::report::{Cost, Table};
+use benches::{Subject, chain, router, throttle};
+
+fn main() {
+    // What cargo passes to each bench: `--bench`, and perhaps a word to choose by, which is criterion's.
+    if std::env::args().skip(1).any(|argument| !argument.starts_with('-')) {
+        return;
+    }
+    let mut table = Table::default();
+
+    let costs =
+        group(&mut table, "chain: a request through a pipeline, its context included", chain::subjects());
+    let each = |index: usize| (costs[index].nanoseconds - costs[0].nanoseconds) / chain::LINKS as f64;
+    table.remark(&format!(
+        "Each link beyond an empty chain: filter {:.1} ns, prompt {:.1} ns, left out {:.1} ns, async {:.1} ns, async both phases {:.1} ns.",
+        each(1),
+        each(2),
+        each(3),
+        each(4),
+        each(5),
+    ));
+    group(&mut table, "router: from a raw path to the API or operation", router::subjects());
+    group(&mut table, "throttle: all limits of a request, decided", throttle::subjects());
+    println!("{}", table.text());
+}
+
+fn group(table: &mut Table, name: &str, mut subjects: Vec<Subject>) -> Vec<Cost> {
+    table.group(name);
+    let line = |subject: &mut Subject| {
+        let cost = Cost::of(subject);
+        table.line(&subject.name, cost);
+        cost
+    };
+    subjects.iter_mut().map(line).collect()
+}

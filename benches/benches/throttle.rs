@@ -1,0 +1,6 @@
+//! See `benches::throttle`.
+#![allow(missing_docs)]
+
+fn main() {
+    benches::bench("throttle", benches::throttle::subjects());
+}
