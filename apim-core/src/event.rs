@@ -98,7 +98,7 @@ pub enum Change {
 }
 
 /// What a change is about: the later of two changes with one key replaces the earlier.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "each variant is the kind of thing it names")]
 pub enum ChangeKey {

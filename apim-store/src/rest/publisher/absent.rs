@@ -1,0 +1,866 @@
+//! What the publisher contract has and we do not offer yet: each row answers 501, to those who could call it.
+
+use crate::rest::operation::{Operation, absent};
+use crate::rest::scope::*;
+
+/// All of it.
+pub(super) fn operations() -> Vec<Operation> {
+    let groups = [
+        the_rest(),
+        streaming_apis(),
+        soap(),
+        comments(),
+        graphql(),
+        aws_lambda(),
+        monetization(),
+        documents(),
+        external_stores_and_audits(),
+        archives(),
+        mcp_servers(),
+        certificates(),
+        api_products(),
+        operation_policies(),
+        separate_endpoints(),
+        ai(),
+    ];
+    groups.into_iter().flatten().collect()
+}
+
+fn the_rest() -> Vec<Operation> {
+    let reason = "Not offered yet";
+    vec![
+        absent("GET /api-categories", &[API_VIEW, API_MANAGE], reason),
+        absent("GET /apis", &[API_VIEW, API_MANAGE, API_IMPORT_EXPORT, API_LIST_VIEW], reason),
+        absent("POST /apis", &[API_CREATE, API_MANAGE], reason),
+        absent("POST /apis/change-lifecycle", &[API_PUBLISH, API_MANAGE, API_IMPORT_EXPORT], reason),
+        absent("POST /apis/copy-api", &[API_CREATE, API_MANAGE], reason),
+        absent("POST /apis/import-openapi", &[API_CREATE, API_MANAGE], reason),
+        absent("POST /apis/import-service", &[API_CREATE, API_MANAGE], reason),
+        absent("POST /apis/validate", &[API_CREATE, API_MANAGE], reason),
+        absent("POST /apis/validate-endpoint", &[API_CREATE, API_MANAGE], reason),
+        absent("POST /apis/validate-openapi", &[API_CREATE, API_MANAGE], reason),
+        absent("DELETE /apis/{apiId}", &[API_DELETE, API_MANAGE, API_IMPORT_EXPORT], reason),
+        absent(
+            "GET /apis/{apiId}",
+            &[API_VIEW, API_MANAGE, API_IMPORT_EXPORT, API_PRODUCT_IMPORT_EXPORT],
+            reason,
+        ),
+        absent("PUT /apis/{apiId}", &[API_CREATE, API_MANAGE, API_PUBLISH], reason),
+        absent(
+            "DELETE /apis/{apiId}/cancel-revision-workflow/{revisionId}/{envName}",
+            &[API_PUBLISH, API_MANAGE],
+            reason,
+        ),
+        absent(
+            "GET /apis/{apiId}/client-certs/{keyType}",
+            &[API_VIEW, API_MANAGE, CLIENT_CERTIFICATES_VIEW, CLIENT_CERTIFICATES_MANAGE],
+            reason,
+        ),
+        absent(
+            "POST /apis/{apiId}/client-certs/{keyType}",
+            &[API_CREATE, API_MANAGE, CLIENT_CERTIFICATES_ADD, CLIENT_CERTIFICATES_MANAGE],
+            reason,
+        ),
+        absent(
+            "DELETE /apis/{apiId}/client-certs/{keyType}/{alias}",
+            &[API_CREATE, API_MANAGE, CLIENT_CERTIFICATES_UPDATE],
+            reason,
+        ),
+        absent(
+            "GET /apis/{apiId}/client-certs/{keyType}/{alias}",
+            &[API_VIEW, API_MANAGE, CLIENT_CERTIFICATES_VIEW, CLIENT_CERTIFICATES_MANAGE],
+            reason,
+        ),
+        absent(
+            "PUT /apis/{apiId}/client-certs/{keyType}/{alias}",
+            &[API_CREATE, API_MANAGE, CLIENT_CERTIFICATES_UPDATE, CLIENT_CERTIFICATES_MANAGE],
+            reason,
+        ),
+        absent(
+            "GET /apis/{apiId}/client-certs/{keyType}/{alias}/content",
+            &[API_VIEW, API_MANAGE, CLIENT_CERTIFICATES_VIEW, CLIENT_CERTIFICATES_MANAGE],
+            reason,
+        ),
+        absent("POST /apis/{apiId}/deploy-revision", &[API_CREATE, API_MANAGE, API_PUBLISH], reason),
+        absent("GET /apis/{apiId}/deployments", &[API_VIEW, API_CREATE, API_MANAGE, API_PUBLISH], reason),
+        absent(
+            "PUT /apis/{apiId}/deployments/{deploymentId}",
+            &[API_CREATE, API_MANAGE, API_PUBLISH],
+            reason,
+        ),
+        absent("GET /apis/{apiId}/environments/{envId}/keys", &[API_CREATE, API_MANAGE], reason),
+        absent("PUT /apis/{apiId}/environments/{envId}/keys", &[API_CREATE, API_MANAGE], reason),
+        absent("POST /apis/{apiId}/generate-key", &[API_GENERATE_KEY, API_MANAGE], reason),
+        absent("POST /apis/{apiId}/generate-mock-scripts", &[API_CREATE, API_MANAGE], reason),
+        absent("GET /apis/{apiId}/generated-mock-scripts", &[API_CREATE, API_MANAGE], reason),
+        absent("GET /apis/{apiId}/lifecycle-history", &[API_VIEW, API_PUBLISH, API_MANAGE], reason),
+        absent("GET /apis/{apiId}/lifecycle-state", &[API_VIEW, API_PUBLISH, API_CREATE, API_MANAGE], reason),
+        absent("DELETE /apis/{apiId}/lifecycle-state/pending-tasks", &[API_PUBLISH, API_MANAGE], reason),
+        absent("PUT /apis/{apiId}/reimport-service", &[API_CREATE, API_MANAGE], reason),
+        absent("GET /apis/{apiId}/resource-paths", &[API_VIEW, API_MANAGE], reason),
+        absent("POST /apis/{apiId}/restore-revision", &[API_CREATE, API_MANAGE, API_PUBLISH], reason),
+        absent(
+            "GET /apis/{apiId}/revisions",
+            &[API_VIEW, API_CREATE, API_MANAGE, API_PUBLISH, API_IMPORT_EXPORT],
+            reason,
+        ),
+        absent(
+            "POST /apis/{apiId}/revisions",
+            &[API_CREATE, API_MANAGE, API_PUBLISH, API_IMPORT_EXPORT],
+            reason,
+        ),
+        absent(
+            "DELETE /apis/{apiId}/revisions/{revisionId}",
+            &[API_CREATE, API_MANAGE, API_PUBLISH, API_IMPORT_EXPORT],
+            reason,
+        ),
+        absent(
+            "GET /apis/{apiId}/revisions/{revisionId}",
+            &[API_VIEW, API_CREATE, API_MANAGE, API_PUBLISH],
+            reason,
+        ),
+        absent("GET /apis/{apiId}/subscription-policies", &[API_VIEW, API_MANAGE], reason),
+        absent("GET /apis/{apiId}/swagger", &[API_VIEW, API_MANAGE, API_DEFINITION_VIEW], reason),
+        absent("PUT /apis/{apiId}/swagger", &[API_CREATE, API_MANAGE], reason),
+        absent("GET /apis/{apiId}/thumbnail", &[API_VIEW, API_MANAGE], reason),
+        absent("PUT /apis/{apiId}/thumbnail", &[API_CREATE, API_MANAGE, API_PUBLISH], reason),
+        absent(
+            "POST /apis/{apiId}/undeploy-revision",
+            &[API_CREATE, API_MANAGE, API_PUBLISH, API_IMPORT_EXPORT],
+            reason,
+        ),
+        absent("GET /key-managers", &[API_VIEW, API_CREATE, API_MANAGE], reason),
+        absent("GET /linter-custom-rules", &[API_VIEW], reason),
+        absent("HEAD /me/roles/{roleId}", &[API_CREATE, API_MANAGE], reason),
+        absent(
+            "GET /organizations",
+            &[
+                API_VIEW,
+                API_MANAGE,
+                API_IMPORT_EXPORT,
+                API_PRODUCT_IMPORT_EXPORT,
+                PUBLISHER_ORGANIZATION_READ,
+            ],
+            reason,
+        ),
+        absent("HEAD /roles/{roleId}", &[API_CREATE, API_PUBLISH, API_MANAGE], reason),
+        absent("GET /scopes", &[API_VIEW, SHARED_SCOPE_MANAGE], reason),
+        absent("POST /scopes", &[SHARED_SCOPE_MANAGE], reason),
+        absent("DELETE /scopes/{scopeId}", &[SHARED_SCOPE_MANAGE], reason),
+        absent("GET /scopes/{scopeId}", &[API_VIEW, SHARED_SCOPE_MANAGE], reason),
+        absent("HEAD /scopes/{scopeId}", &[API_CREATE, API_PUBLISH, API_MANAGE, SHARED_SCOPE_MANAGE], reason),
+        absent("PUT /scopes/{scopeId}", &[SHARED_SCOPE_MANAGE], reason),
+        absent("GET /scopes/{scopeId}/usage", &[API_VIEW, API_MANAGE, SHARED_SCOPE_MANAGE], reason),
+        absent("GET /search", &[API_VIEW, API_MANAGE, API_IMPORT_EXPORT, API_PRODUCT_IMPORT_EXPORT], reason),
+        absent("GET /subscriptions", &[API_VIEW, SUBSCRIPTION_VIEW, SUBSCRIPTION_MANAGE], reason),
+        absent("POST /subscriptions/block-subscription", &[SUBSCRIPTION_BLOCK, SUBSCRIPTION_MANAGE], reason),
+        absent("POST /subscriptions/change-business-plan", &[SUBSCRIPTION_MANAGE], reason),
+        absent(
+            "POST /subscriptions/unblock-subscription",
+            &[SUBSCRIPTION_BLOCK, SUBSCRIPTION_MANAGE],
+            reason,
+        ),
+        absent(
+            "GET /subscriptions/{subscriptionId}/subscriber-info",
+            &[API_VIEW, SUBSCRIPTION_VIEW, SUBSCRIPTION_MANAGE],
+            reason,
+        ),
+        absent("GET /tenants", &[API_VIEW, API_MANAGE], reason),
+        absent("HEAD /tenants/{tenantDomain}", &[API_VIEW, API_MANAGE], reason),
+        absent("GET /throttling-policies/{policyLevel}", &[API_VIEW, TIER_VIEW, TIER_MANAGE], reason),
+        absent(
+            "GET /throttling-policies/{policyLevel}/{policyName}",
+            &[API_VIEW, TIER_VIEW, TIER_MANAGE],
+            reason,
+        ),
+    ]
+}
+
+fn streaming_apis() -> Vec<Operation> {
+    let reason = "Streaming APIs are not offered yet";
+    vec![
+        absent("POST /apis/import-asyncapi", &[API_CREATE, API_MANAGE], reason),
+        absent("POST /apis/validate-asyncapi", &[API_CREATE, API_MANAGE], reason),
+        absent("GET /apis/{apiId}/asyncapi", &[API_VIEW, API_MANAGE, API_DEFINITION_VIEW], reason),
+        absent("PUT /apis/{apiId}/asyncapi", &[API_CREATE, API_MANAGE], reason),
+        absent("PUT /apis/{apiId}/topics", &[API_CREATE, API_MANAGE, API_IMPORT_EXPORT], reason),
+        absent(
+            "GET /throttling-policies/streaming/subscription",
+            &[API_VIEW, TIER_VIEW, TIER_MANAGE],
+            reason,
+        ),
+    ]
+}
+
+fn soap() -> Vec<Operation> {
+    let reason = "SOAP APIs are not offered yet";
+    vec![
+        absent("POST /apis/import-wsdl", &[API_CREATE, API_MANAGE], reason),
+        absent("POST /apis/validate-wsdl", &[API_CREATE, API_MANAGE], reason),
+        absent("GET /apis/{apiId}/resource-policies", &[API_VIEW, API_MANAGE], reason),
+        absent("GET /apis/{apiId}/resource-policies/{resourcePolicyId}", &[API_VIEW, API_MANAGE], reason),
+        absent("PUT /apis/{apiId}/resource-policies/{resourcePolicyId}", &[API_CREATE, API_MANAGE], reason),
+        absent(
+            "GET /apis/{apiId}/sequence-backend",
+            &[API_VIEW, API_MANAGE, API_IMPORT_EXPORT, API_PRODUCT_IMPORT_EXPORT],
+            reason,
+        ),
+        absent("PUT /apis/{apiId}/sequence-backend", &[API_CREATE, API_MANAGE, API_PUBLISH], reason),
+        absent(
+            "DELETE /apis/{apiId}/sequence-backend/{type}",
+            &[API_DELETE, API_MANAGE, API_IMPORT_EXPORT],
+            reason,
+        ),
+        absent(
+            "GET /apis/{apiId}/sequence-backend/{type}/content",
+            &[API_VIEW, API_MANAGE, API_IMPORT_EXPORT, API_PRODUCT_IMPORT_EXPORT],
+            reason,
+        ),
+        absent("GET /apis/{apiId}/wsdl", &[API_VIEW, API_MANAGE], reason),
+        absent("PUT /apis/{apiId}/wsdl", &[API_CREATE, API_MANAGE], reason),
+        absent("GET /apis/{apiId}/wsdl-info", &[API_VIEW, API_MANAGE], reason),
+    ]
+}
+
+fn comments() -> Vec<Operation> {
+    let reason = "Comments are not offered yet";
+    vec![
+        absent("GET /apis/{apiId}/comments", &[API_VIEW, COMMENT_VIEW, COMMENT_MANAGE], reason),
+        absent("POST /apis/{apiId}/comments", &[COMMENT_WRITE, COMMENT_MANAGE], reason),
+        absent("DELETE /apis/{apiId}/comments/{commentId}", &[COMMENT_WRITE, COMMENT_MANAGE, ADMIN], reason),
+        absent("GET /apis/{apiId}/comments/{commentId}", &[API_VIEW, COMMENT_VIEW, COMMENT_MANAGE], reason),
+        absent("PATCH /apis/{apiId}/comments/{commentId}", &[COMMENT_WRITE, COMMENT_MANAGE], reason),
+        absent(
+            "GET /apis/{apiId}/comments/{commentId}/replies",
+            &[API_VIEW, COMMENT_VIEW, COMMENT_MANAGE],
+            reason,
+        ),
+    ]
+}
+
+fn graphql() -> Vec<Operation> {
+    let reason = "GraphQL APIs are not offered yet";
+    vec![
+        absent("POST /apis/import-graphql-schema", &[API_CREATE, API_MANAGE], reason),
+        absent("POST /apis/validate-graphql-schema", &[API_CREATE, API_MANAGE], reason),
+        absent(
+            "GET /apis/{apiId}/graphql-policies/complexity",
+            &[API_VIEW, API_CREATE, API_MANAGE, API_PUBLISH],
+            reason,
+        ),
+        absent("PUT /apis/{apiId}/graphql-policies/complexity", &[API_CREATE, API_MANAGE], reason),
+        absent(
+            "GET /apis/{apiId}/graphql-policies/complexity/types",
+            &[API_VIEW, API_CREATE, API_MANAGE, API_PUBLISH],
+            reason,
+        ),
+        absent("GET /apis/{apiId}/graphql-schema", &[API_VIEW, API_MANAGE], reason),
+        absent("PUT /apis/{apiId}/graphql-schema", &[API_CREATE, API_MANAGE], reason),
+    ]
+}
+
+fn aws_lambda() -> Vec<Operation> {
+    let reason = "AWS Lambda endpoints are not offered";
+    vec![absent("GET /apis/{apiId}/amznResourceNames", &[API_VIEW, API_MANAGE], reason)]
+}
+
+fn monetization() -> Vec<Operation> {
+    let reason = "Monetization is not offered yet";
+    vec![
+        absent("GET /apis/{apiId}/monetization", &[API_VIEW, API_PUBLISH, API_MANAGE], reason),
+        absent("POST /apis/{apiId}/monetize", &[API_PUBLISH, API_MANAGE], reason),
+        absent("GET /apis/{apiId}/revenue", &[API_VIEW, API_PUBLISH, API_MANAGE], reason),
+        absent(
+            "GET /subscriptions/{subscriptionId}/usage",
+            &[API_VIEW, SUBSCRIPTION_VIEW, SUBSCRIPTION_MANAGE],
+            reason,
+        ),
+    ]
+}
+
+fn documents() -> Vec<Operation> {
+    let reason = "Documents of APIs are not offered yet";
+    vec![
+        absent("GET /apis/{apiId}/documents", &[API_VIEW, API_MANAGE, DOCUMENT_MANAGE], reason),
+        absent(
+            "POST /apis/{apiId}/documents",
+            &[API_CREATE, API_MANAGE, DOCUMENT_CREATE, DOCUMENT_MANAGE],
+            reason,
+        ),
+        absent(
+            "POST /apis/{apiId}/documents/validate",
+            &[API_CREATE, API_MANAGE, DOCUMENT_MANAGE, DOCUMENT_CREATE],
+            reason,
+        ),
+        absent(
+            "DELETE /apis/{apiId}/documents/{documentId}",
+            &[API_CREATE, API_MANAGE, DOCUMENT_MANAGE],
+            reason,
+        ),
+        absent("GET /apis/{apiId}/documents/{documentId}", &[API_VIEW, API_MANAGE, DOCUMENT_MANAGE], reason),
+        absent(
+            "PUT /apis/{apiId}/documents/{documentId}",
+            &[API_CREATE, API_MANAGE, DOCUMENT_MANAGE],
+            reason,
+        ),
+        absent(
+            "GET /apis/{apiId}/documents/{documentId}/content",
+            &[API_VIEW, API_MANAGE, DOCUMENT_MANAGE],
+            reason,
+        ),
+        absent(
+            "POST /apis/{apiId}/documents/{documentId}/content",
+            &[API_CREATE, API_MANAGE, DOCUMENT_CREATE, DOCUMENT_MANAGE],
+            reason,
+        ),
+    ]
+}
+
+fn external_stores_and_audits() -> Vec<Operation> {
+    let reason = "External stores and audits are not offered";
+    vec![
+        absent("GET /apis/{apiId}/auditapi", &[API_VIEW, API_MANAGE], reason),
+        absent("GET /apis/{apiId}/external-stores", &[API_VIEW, API_MANAGE], reason),
+        absent("POST /apis/{apiId}/publish-to-external-stores", &[API_PUBLISH, API_MANAGE], reason),
+        absent("GET /external-stores", &[API_VIEW, API_MANAGE], reason),
+    ]
+}
+
+fn archives() -> Vec<Operation> {
+    let reason = "Export and import of archives are not offered yet";
+    vec![
+        absent(
+            "GET /apis/export",
+            &[API_VIEW, API_PUBLISH, API_CREATE, API_IMPORT_EXPORT, API_MANAGE],
+            reason,
+        ),
+        absent("POST /apis/import", &[API_IMPORT_EXPORT, ADMIN], reason),
+    ]
+}
+
+fn mcp_servers() -> Vec<Operation> {
+    let reason = "MCP servers are not offered yet";
+    vec![
+        absent("GET /apis/{apiId}/mcp-servers-usage", &[API_VIEW, API_MANAGE], reason),
+        absent(
+            "GET /mcp-servers",
+            &[MCP_SERVER_VIEW, MCP_SERVER_MANAGE, MCP_SERVER_IMPORT_EXPORT, MCP_SERVER_LIST_VIEW],
+            reason,
+        ),
+        absent(
+            "POST /mcp-servers/change-lifecycle",
+            &[MCP_SERVER_PUBLISH, MCP_SERVER_MANAGE, MCP_SERVER_IMPORT_EXPORT],
+            reason,
+        ),
+        absent("POST /mcp-servers/copy-mcp-server", &[MCP_SERVER_CREATE, MCP_SERVER_MANAGE], reason),
+        absent(
+            "GET /mcp-servers/export",
+            &[
+                MCP_SERVER_VIEW,
+                MCP_SERVER_PUBLISH,
+                MCP_SERVER_CREATE,
+                MCP_SERVER_IMPORT_EXPORT,
+                MCP_SERVER_MANAGE,
+            ],
+            reason,
+        ),
+        absent("POST /mcp-servers/generate-from-api", &[MCP_SERVER_CREATE, MCP_SERVER_MANAGE], reason),
+        absent("POST /mcp-servers/generate-from-mcp-server", &[MCP_SERVER_CREATE, MCP_SERVER_MANAGE], reason),
+        absent("POST /mcp-servers/generate-from-openapi", &[MCP_SERVER_CREATE, MCP_SERVER_MANAGE], reason),
+        absent("POST /mcp-servers/import", &[MCP_SERVER_IMPORT_EXPORT, ADMIN], reason),
+        absent("POST /mcp-servers/validate", &[MCP_SERVER_CREATE, MCP_SERVER_MANAGE], reason),
+        absent("POST /mcp-servers/validate-endpoint", &[MCP_SERVER_CREATE, MCP_SERVER_MANAGE], reason),
+        absent("POST /mcp-servers/validate-mcp-server", &[API_CREATE, API_MANAGE], reason),
+        absent("POST /mcp-servers/validate-openapi", &[MCP_SERVER_CREATE, MCP_SERVER_MANAGE], reason),
+        absent(
+            "DELETE /mcp-servers/{mcpServerId}",
+            &[MCP_SERVER_DELETE, MCP_SERVER_MANAGE, MCP_SERVER_IMPORT_EXPORT],
+            reason,
+        ),
+        absent(
+            "GET /mcp-servers/{mcpServerId}",
+            &[MCP_SERVER_VIEW, MCP_SERVER_MANAGE, MCP_SERVER_IMPORT_EXPORT],
+            reason,
+        ),
+        absent(
+            "PUT /mcp-servers/{mcpServerId}",
+            &[MCP_SERVER_CREATE, MCP_SERVER_MANAGE, MCP_SERVER_PUBLISH],
+            reason,
+        ),
+        absent(
+            "GET /mcp-servers/{mcpServerId}/backends",
+            &[
+                MCP_SERVER_VIEW,
+                MCP_SERVER_CREATE,
+                MCP_SERVER_MANAGE,
+                MCP_SERVER_PUBLISH,
+                MCP_SERVER_IMPORT_EXPORT,
+            ],
+            reason,
+        ),
+        absent(
+            "GET /mcp-servers/{mcpServerId}/backends/{backendId}",
+            &[
+                MCP_SERVER_VIEW,
+                MCP_SERVER_CREATE,
+                MCP_SERVER_MANAGE,
+                MCP_SERVER_PUBLISH,
+                MCP_SERVER_IMPORT_EXPORT,
+            ],
+            reason,
+        ),
+        absent(
+            "PUT /mcp-servers/{mcpServerId}/backends/{backendId}",
+            &[MCP_SERVER_CREATE, MCP_SERVER_MANAGE, MCP_SERVER_PUBLISH, MCP_SERVER_IMPORT_EXPORT],
+            reason,
+        ),
+        absent(
+            "DELETE /mcp-servers/{mcpServerId}/cancel-revision-workflow/{revisionId}/{envName}",
+            &[MCP_SERVER_PUBLISH, MCP_SERVER_MANAGE, MCP_SERVER_CREATE],
+            reason,
+        ),
+        absent(
+            "GET /mcp-servers/{mcpServerId}/comments",
+            &[MCP_SERVER_VIEW, COMMENT_VIEW, COMMENT_MANAGE],
+            reason,
+        ),
+        absent("POST /mcp-servers/{mcpServerId}/comments", &[COMMENT_WRITE, COMMENT_MANAGE], reason),
+        absent(
+            "DELETE /mcp-servers/{mcpServerId}/comments/{commentId}",
+            &[COMMENT_WRITE, COMMENT_MANAGE, ADMIN],
+            reason,
+        ),
+        absent(
+            "GET /mcp-servers/{mcpServerId}/comments/{commentId}",
+            &[MCP_SERVER_VIEW, COMMENT_VIEW, COMMENT_MANAGE],
+            reason,
+        ),
+        absent(
+            "PATCH /mcp-servers/{mcpServerId}/comments/{commentId}",
+            &[COMMENT_WRITE, COMMENT_MANAGE],
+            reason,
+        ),
+        absent(
+            "GET /mcp-servers/{mcpServerId}/comments/{commentId}/replies",
+            &[MCP_SERVER_VIEW, COMMENT_VIEW, COMMENT_MANAGE],
+            reason,
+        ),
+        absent(
+            "POST /mcp-servers/{mcpServerId}/deploy-revision",
+            &[MCP_SERVER_CREATE, MCP_SERVER_MANAGE, MCP_SERVER_PUBLISH],
+            reason,
+        ),
+        absent(
+            "GET /mcp-servers/{mcpServerId}/deployments",
+            &[MCP_SERVER_VIEW, MCP_SERVER_CREATE, MCP_SERVER_MANAGE, MCP_SERVER_PUBLISH],
+            reason,
+        ),
+        absent(
+            "PUT /mcp-servers/{mcpServerId}/deployments/{deploymentId}",
+            &[MCP_SERVER_CREATE, MCP_SERVER_MANAGE, MCP_SERVER_PUBLISH],
+            reason,
+        ),
+        absent(
+            "GET /mcp-servers/{mcpServerId}/documents",
+            &[MCP_SERVER_VIEW, MCP_SERVER_PUBLISH, MCP_SERVER_MANAGE],
+            reason,
+        ),
+        absent("POST /mcp-servers/{mcpServerId}/documents", &[MCP_SERVER_PUBLISH, MCP_SERVER_MANAGE], reason),
+        absent(
+            "POST /mcp-servers/{mcpServerId}/documents/validate",
+            &[MCP_SERVER_CREATE, MCP_SERVER_MANAGE, DOCUMENT_MANAGE, DOCUMENT_CREATE],
+            reason,
+        ),
+        absent(
+            "DELETE /mcp-servers/{mcpServerId}/documents/{documentId}",
+            &[MCP_SERVER_PUBLISH, MCP_SERVER_MANAGE],
+            reason,
+        ),
+        absent(
+            "GET /mcp-servers/{mcpServerId}/documents/{documentId}",
+            &[MCP_SERVER_VIEW, MCP_SERVER_PUBLISH, MCP_SERVER_MANAGE],
+            reason,
+        ),
+        absent(
+            "PUT /mcp-servers/{mcpServerId}/documents/{documentId}",
+            &[MCP_SERVER_PUBLISH, MCP_SERVER_MANAGE],
+            reason,
+        ),
+        absent(
+            "GET /mcp-servers/{mcpServerId}/documents/{documentId}/content",
+            &[MCP_SERVER_VIEW, MCP_SERVER_PUBLISH, MCP_SERVER_MANAGE],
+            reason,
+        ),
+        absent(
+            "POST /mcp-servers/{mcpServerId}/documents/{documentId}/content",
+            &[MCP_SERVER_PUBLISH, MCP_SERVER_MANAGE],
+            reason,
+        ),
+        absent(
+            "POST /mcp-servers/{mcpServerId}/generate-key",
+            &[API_GENERATE_KEY, MCP_SERVER_MANAGE],
+            reason,
+        ),
+        absent(
+            "GET /mcp-servers/{mcpServerId}/lifecycle-history",
+            &[MCP_SERVER_VIEW, MCP_SERVER_PUBLISH, MCP_SERVER_MANAGE],
+            reason,
+        ),
+        absent(
+            "GET /mcp-servers/{mcpServerId}/lifecycle-state",
+            &[MCP_SERVER_VIEW, MCP_SERVER_PUBLISH, MCP_SERVER_CREATE, MCP_SERVER_MANAGE],
+            reason,
+        ),
+        absent(
+            "DELETE /mcp-servers/{mcpServerId}/lifecycle-state/pending-tasks",
+            &[MCP_SERVER_PUBLISH, MCP_SERVER_MANAGE],
+            reason,
+        ),
+        absent(
+            "POST /mcp-servers/{mcpServerId}/restore-revision",
+            &[MCP_SERVER_CREATE, MCP_SERVER_MANAGE, MCP_SERVER_PUBLISH],
+            reason,
+        ),
+        absent(
+            "GET /mcp-servers/{mcpServerId}/revisions",
+            &[
+                MCP_SERVER_VIEW,
+                MCP_SERVER_CREATE,
+                MCP_SERVER_MANAGE,
+                MCP_SERVER_PUBLISH,
+                MCP_SERVER_IMPORT_EXPORT,
+            ],
+            reason,
+        ),
+        absent(
+            "POST /mcp-servers/{mcpServerId}/revisions",
+            &[MCP_SERVER_CREATE, MCP_SERVER_MANAGE, MCP_SERVER_PUBLISH, MCP_SERVER_IMPORT_EXPORT],
+            reason,
+        ),
+        absent(
+            "DELETE /mcp-servers/{mcpServerId}/revisions/{revisionId}",
+            &[MCP_SERVER_CREATE, MCP_SERVER_MANAGE, MCP_SERVER_PUBLISH, MCP_SERVER_IMPORT_EXPORT],
+            reason,
+        ),
+        absent(
+            "GET /mcp-servers/{mcpServerId}/revisions/{revisionId}",
+            &[MCP_SERVER_VIEW, MCP_SERVER_CREATE, MCP_SERVER_MANAGE, MCP_SERVER_PUBLISH],
+            reason,
+        ),
+        absent(
+            "GET /mcp-servers/{mcpServerId}/subscription-policies",
+            &[MCP_SERVER_VIEW, MCP_SERVER_MANAGE],
+            reason,
+        ),
+        absent(
+            "POST /mcp-servers/{mcpServerId}/undeploy-revision",
+            &[MCP_SERVER_CREATE, MCP_SERVER_MANAGE, MCP_SERVER_PUBLISH, MCP_SERVER_IMPORT_EXPORT],
+            reason,
+        ),
+    ]
+}
+
+fn certificates() -> Vec<Operation> {
+    let reason = "Certificates of endpoints and clients are not offered yet";
+    vec![
+        absent(
+            "GET /apis/{apiId}/client-certificates",
+            &[API_VIEW, API_MANAGE, CLIENT_CERTIFICATES_VIEW, CLIENT_CERTIFICATES_MANAGE],
+            reason,
+        ),
+        absent(
+            "POST /apis/{apiId}/client-certificates",
+            &[API_CREATE, API_MANAGE, CLIENT_CERTIFICATES_ADD, CLIENT_CERTIFICATES_MANAGE],
+            reason,
+        ),
+        absent(
+            "DELETE /apis/{apiId}/client-certificates/{alias}",
+            &[API_CREATE, API_MANAGE, CLIENT_CERTIFICATES_UPDATE],
+            reason,
+        ),
+        absent(
+            "GET /apis/{apiId}/client-certificates/{alias}",
+            &[API_VIEW, API_MANAGE, CLIENT_CERTIFICATES_VIEW, CLIENT_CERTIFICATES_MANAGE],
+            reason,
+        ),
+        absent(
+            "PUT /apis/{apiId}/client-certificates/{alias}",
+            &[API_CREATE, API_MANAGE, CLIENT_CERTIFICATES_UPDATE, CLIENT_CERTIFICATES_MANAGE],
+            reason,
+        ),
+        absent(
+            "GET /apis/{apiId}/client-certificates/{alias}/content",
+            &[API_VIEW, API_MANAGE, CLIENT_CERTIFICATES_VIEW, CLIENT_CERTIFICATES_MANAGE],
+            reason,
+        ),
+        absent(
+            "GET /endpoint-certificates",
+            &[API_VIEW, API_MANAGE, EP_CERTIFICATES_VIEW, EP_CERTIFICATES_MANAGE],
+            reason,
+        ),
+        absent(
+            "POST /endpoint-certificates",
+            &[API_CREATE, API_MANAGE, EP_CERTIFICATES_ADD, EP_CERTIFICATES_MANAGE],
+            reason,
+        ),
+        absent(
+            "DELETE /endpoint-certificates/{alias}",
+            &[API_CREATE, API_MANAGE, EP_CERTIFICATES_UPDATE, EP_CERTIFICATES_MANAGE],
+            reason,
+        ),
+        absent(
+            "GET /endpoint-certificates/{alias}",
+            &[API_VIEW, API_MANAGE, EP_CERTIFICATES_VIEW, EP_CERTIFICATES_MANAGE],
+            reason,
+        ),
+        absent(
+            "PUT /endpoint-certificates/{alias}",
+            &[API_CREATE, API_MANAGE, EP_CERTIFICATES_UPDATE, EP_CERTIFICATES_MANAGE],
+            reason,
+        ),
+        absent(
+            "GET /endpoint-certificates/{alias}/content",
+            &[API_VIEW, API_MANAGE, EP_CERTIFICATES_VIEW, EP_CERTIFICATES_MANAGE],
+            reason,
+        ),
+        absent(
+            "GET /endpoint-certificates/{alias}/usage",
+            &[API_VIEW, API_MANAGE, EP_CERTIFICATES_VIEW, EP_CERTIFICATES_MANAGE],
+            reason,
+        ),
+    ]
+}
+
+fn api_products() -> Vec<Operation> {
+    let reason = "API products are not offered yet";
+    vec![
+        absent("GET /api-products", &[API_VIEW, API_MANAGE], reason),
+        absent("POST /api-products", &[API_PUBLISH, API_MANAGE], reason),
+        absent(
+            "POST /api-products/change-lifecycle",
+            &[API_PUBLISH, API_MANAGE, API_PRODUCT_IMPORT_EXPORT],
+            reason,
+        ),
+        absent("POST /api-products/copy-api-products", &[API_PUBLISH, API_MANAGE], reason),
+        absent("GET /api-products/export", &[API_VIEW, API_PRODUCT_IMPORT_EXPORT], reason),
+        absent("POST /api-products/import", &[API_PRODUCT_IMPORT_EXPORT], reason),
+        absent(
+            "DELETE /api-products/{apiProductId}",
+            &[API_PUBLISH, API_MANAGE, API_PRODUCT_IMPORT_EXPORT],
+            reason,
+        ),
+        absent("GET /api-products/{apiProductId}", &[API_VIEW, API_PUBLISH, API_MANAGE], reason),
+        absent("PUT /api-products/{apiProductId}", &[API_PUBLISH, API_MANAGE], reason),
+        absent(
+            "POST /api-products/{apiProductId}/deploy-revision",
+            &[API_CREATE, API_PUBLISH, API_MANAGE],
+            reason,
+        ),
+        absent(
+            "GET /api-products/{apiProductId}/deployments",
+            &[API_VIEW, API_CREATE, API_PUBLISH, API_MANAGE],
+            reason,
+        ),
+        absent(
+            "PUT /api-products/{apiProductId}/deployments/{deploymentId}",
+            &[API_CREATE, API_PUBLISH, API_MANAGE],
+            reason,
+        ),
+        absent("GET /api-products/{apiProductId}/documents", &[API_VIEW, API_PUBLISH, API_MANAGE], reason),
+        absent("POST /api-products/{apiProductId}/documents", &[API_PUBLISH, API_MANAGE], reason),
+        absent(
+            "DELETE /api-products/{apiProductId}/documents/{documentId}",
+            &[API_PUBLISH, API_MANAGE],
+            reason,
+        ),
+        absent(
+            "GET /api-products/{apiProductId}/documents/{documentId}",
+            &[API_VIEW, API_PUBLISH, API_MANAGE],
+            reason,
+        ),
+        absent("PUT /api-products/{apiProductId}/documents/{documentId}", &[API_PUBLISH, API_MANAGE], reason),
+        absent(
+            "GET /api-products/{apiProductId}/documents/{documentId}/content",
+            &[API_VIEW, API_PUBLISH, API_MANAGE],
+            reason,
+        ),
+        absent(
+            "POST /api-products/{apiProductId}/documents/{documentId}/content",
+            &[API_PUBLISH, API_MANAGE],
+            reason,
+        ),
+        absent("GET /api-products/{apiProductId}/is-outdated", &[API_VIEW, API_PUBLISH, API_MANAGE], reason),
+        absent("GET /api-products/{apiProductId}/lifecycle-history", &[API_PUBLISH, API_MANAGE], reason),
+        absent(
+            "GET /api-products/{apiProductId}/lifecycle-state",
+            &[API_PUBLISH, API_CREATE, API_MANAGE],
+            reason,
+        ),
+        absent(
+            "DELETE /api-products/{apiProductId}/lifecycle-state/pending-tasks",
+            &[API_PUBLISH, API_MANAGE],
+            reason,
+        ),
+        absent(
+            "POST /api-products/{apiProductId}/restore-revision",
+            &[API_CREATE, API_PUBLISH, API_MANAGE],
+            reason,
+        ),
+        absent(
+            "GET /api-products/{apiProductId}/revisions",
+            &[API_VIEW, API_CREATE, API_PUBLISH, API_MANAGE, API_PRODUCT_IMPORT_EXPORT],
+            reason,
+        ),
+        absent("POST /api-products/{apiProductId}/revisions", &[API_CREATE, API_PUBLISH, API_MANAGE], reason),
+        absent(
+            "DELETE /api-products/{apiProductId}/revisions/{revisionId}",
+            &[API_CREATE, API_PUBLISH, API_MANAGE],
+            reason,
+        ),
+        absent(
+            "GET /api-products/{apiProductId}/revisions/{revisionId}",
+            &[API_VIEW, API_CREATE, API_PUBLISH, API_MANAGE],
+            reason,
+        ),
+        absent("GET /api-products/{apiProductId}/swagger", &[API_VIEW, API_PUBLISH, API_MANAGE], reason),
+        absent("GET /api-products/{apiProductId}/thumbnail", &[API_VIEW, API_PUBLISH, API_MANAGE], reason),
+        absent("PUT /api-products/{apiProductId}/thumbnail", &[API_PUBLISH, API_MANAGE], reason),
+        absent(
+            "POST /api-products/{apiProductId}/undeploy-revision",
+            &[API_CREATE, API_PUBLISH, API_MANAGE, API_PRODUCT_IMPORT_EXPORT],
+            reason,
+        ),
+    ]
+}
+
+fn operation_policies() -> Vec<Operation> {
+    let reason = "Policies of operations and gateways are not offered yet";
+    vec![
+        absent(
+            "GET /apis/{apiId}/operation-policies",
+            &[
+                API_VIEW,
+                API_MANAGE,
+                MEDIATION_POLICY_VIEW,
+                MEDIATION_POLICY_MANAGE,
+                API_MEDIATION_POLICY_MANAGE,
+            ],
+            reason,
+        ),
+        absent(
+            "POST /apis/{apiId}/operation-policies",
+            &[API_MANAGE, MEDIATION_POLICY_CREATE, MEDIATION_POLICY_MANAGE, API_MEDIATION_POLICY_MANAGE],
+            reason,
+        ),
+        absent(
+            "DELETE /apis/{apiId}/operation-policies/{operationPolicyId}",
+            &[API_MANAGE, MEDIATION_POLICY_CREATE, MEDIATION_POLICY_MANAGE, API_MEDIATION_POLICY_MANAGE],
+            reason,
+        ),
+        absent(
+            "GET /apis/{apiId}/operation-policies/{operationPolicyId}",
+            &[
+                API_VIEW,
+                API_MANAGE,
+                MEDIATION_POLICY_VIEW,
+                MEDIATION_POLICY_MANAGE,
+                API_MEDIATION_POLICY_MANAGE,
+            ],
+            reason,
+        ),
+        absent(
+            "GET /apis/{apiId}/operation-policies/{operationPolicyId}/content",
+            &[
+                API_VIEW,
+                API_MANAGE,
+                MEDIATION_POLICY_VIEW,
+                MEDIATION_POLICY_MANAGE,
+                API_MEDIATION_POLICY_MANAGE,
+            ],
+            reason,
+        ),
+        absent("GET /gateway-policies", &[GATEWAY_POLICY_VIEW, GATEWAY_POLICY_MANAGE], reason),
+        absent("POST /gateway-policies", &[GATEWAY_POLICY_MANAGE], reason),
+        absent("DELETE /gateway-policies/{gatewayPolicyMappingId}", &[GATEWAY_POLICY_MANAGE], reason),
+        absent(
+            "GET /gateway-policies/{gatewayPolicyMappingId}",
+            &[GATEWAY_POLICY_VIEW, GATEWAY_POLICY_MANAGE],
+            reason,
+        ),
+        absent("PUT /gateway-policies/{gatewayPolicyMappingId}", &[GATEWAY_POLICY_MANAGE], reason),
+        absent("POST /gateway-policies/{gatewayPolicyMappingId}/deploy", &[GATEWAY_POLICY_MANAGE], reason),
+        absent(
+            "GET /operation-policies",
+            &[COMMON_OPERATION_POLICY_VIEW, COMMON_OPERATION_POLICY_MANAGE, POLICIES_IMPORT_EXPORT],
+            reason,
+        ),
+        absent("POST /operation-policies", &[COMMON_OPERATION_POLICY_MANAGE], reason),
+        absent("GET /operation-policies/export", &[POLICIES_IMPORT_EXPORT], reason),
+        absent("POST /operation-policies/import", &[POLICIES_IMPORT_EXPORT], reason),
+        absent(
+            "DELETE /operation-policies/{operationPolicyId}",
+            &[COMMON_OPERATION_POLICY_MANAGE, POLICIES_IMPORT_EXPORT],
+            reason,
+        ),
+        absent(
+            "GET /operation-policies/{operationPolicyId}",
+            &[COMMON_OPERATION_POLICY_VIEW, COMMON_OPERATION_POLICY_MANAGE, POLICIES_IMPORT_EXPORT],
+            reason,
+        ),
+        absent(
+            "GET /operation-policies/{operationPolicyId}/content",
+            &[COMMON_OPERATION_POLICY_VIEW, COMMON_OPERATION_POLICY_MANAGE],
+            reason,
+        ),
+    ]
+}
+
+fn separate_endpoints() -> Vec<Operation> {
+    let reason = "Endpoints apart from the API are not offered yet";
+    vec![
+        absent(
+            "GET /apis/{apiId}/endpoints",
+            &[API_VIEW, API_CREATE, API_MANAGE, API_PUBLISH, API_IMPORT_EXPORT],
+            reason,
+        ),
+        absent(
+            "POST /apis/{apiId}/endpoints",
+            &[API_CREATE, API_MANAGE, API_PUBLISH, API_IMPORT_EXPORT],
+            reason,
+        ),
+        absent(
+            "DELETE /apis/{apiId}/endpoints/{endpointId}",
+            &[API_CREATE, API_MANAGE, API_PUBLISH, API_IMPORT_EXPORT],
+            reason,
+        ),
+        absent(
+            "GET /apis/{apiId}/endpoints/{endpointId}",
+            &[API_VIEW, API_CREATE, API_MANAGE, API_PUBLISH, API_IMPORT_EXPORT],
+            reason,
+        ),
+        absent(
+            "PUT /apis/{apiId}/endpoints/{endpointId}",
+            &[API_CREATE, API_MANAGE, API_PUBLISH, API_IMPORT_EXPORT],
+            reason,
+        ),
+    ]
+}
+
+fn ai() -> Vec<Operation> {
+    let reason = "AI service providers are not offered yet";
+    vec![
+        absent("GET /ai-service-providers", &[LLM_PROVIDER_READ], reason),
+        absent("GET /ai-service-providers/{aiServiceProviderId}", &[LLM_PROVIDER_READ], reason),
+        absent(
+            "GET /ai-service-providers/{aiServiceProviderId}/api-definition",
+            &[LLM_PROVIDER_READ],
+            reason,
+        ),
+        absent(
+            "GET /ai-service-providers/{aiServiceProviderId}/endpoint-configuration",
+            &[LLM_PROVIDER_READ],
+            reason,
+        ),
+        absent("GET /ai-service-providers/{aiServiceProviderId}/models", &[LLM_PROVIDER_READ], reason),
+    ]
+}
