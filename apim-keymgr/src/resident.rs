@@ -1,0 +1,99 @@
+//! Our own server as a [`KeyManager`]: how the control plane makes clients and tokens.
+
+use std::fmt;
+use std::sync::Arc;
+
+use apim_core::TokenVerifier;
+use apim_core::key_manager::{ClientSpec, KeyManager, KeyManagerError, OAuthClient, Token, TokenRequest};
+use apim_core::model::{ClientId, KeyManagerName};
+use apim_core::store::StoreError;
+use async_trait::async_trait;
+
+use crate::RESIDENT;
+use crate::client::{Unregistered, described};
+use crate::server::Core;
+use crate::verify::Verifier;
+
+/// The resident key manager. Made by [`Server::resident`](crate::Server::resident).
+#[derive(Clone)]
+pub struct Resident(pub(crate) Arc<Core>);
+
+impl fmt::Debug for Resident {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Resident").field(&self.0.issuer).finish()
+    }
+}
+
+#[async_trait]
+impl KeyManager for Resident {
+    fn name(&self) -> KeyManagerName {
+        RESIDENT.into()
+    }
+
+    async fn create_client(&self, spec: ClientSpec) -> Result<OAuthClient, KeyManagerError> {
+        if spec.tenant != self.0.config.tenant {
+            return Err(KeyManagerError::Invalid("the tenant is not this key manager's".to_owned()));
+        }
+        self.0.register(spec).await.map_err(|error| refused(error, None))
+    }
+
+    async fn client(&self, id: &ClientId) -> Result<Option<OAuthClient>, KeyManagerError> {
+        match self.0.own_client(id).await {
+            Ok(client) => Ok(Some(described(client, None))),
+            Err(StoreError::NotFound) => Ok(None),
+            Err(error) => Err(KeyManagerError::Failed(error.into())),
+        }
+    }
+
+    async fn update_client(&self, id: &ClientId, spec: ClientSpec) -> Result<OAuthClient, KeyManagerError> {
+        let _turn = self.0.registration.lock().await;
+        self.0.replace(id, spec).await.map_err(|error| refused(error, Some(id)))
+    }
+
+    async fn delete_client(&self, id: &ClientId) -> Result<(), KeyManagerError> {
+        let client = self.0.own_client(id).await.map_err(|error| refused(error.into(), Some(id)))?;
+        // Tokens first: should the deletion fail, calling again is safe; the reverse would leave them good.
+        let revoked = self.0.revoke_client(id).await;
+        revoked.map_err(|error| KeyManagerError::Failed(error.into()))?;
+        let deleted = self.0.stores.clients.delete_client(&client.tenant, id).await;
+        deleted.map_err(|error| refused(error.into(), Some(id)))
+    }
+
+    async fn add_secret(&self, id: &ClientId) -> Result<OAuthClient, KeyManagerError> {
+        let _turn = self.0.registration.lock().await;
+        self.0.add_secret(id).await.map_err(|error| refused(error, Some(id)))
+    }
+
+    async fn issue(&self, request: TokenRequest) -> Result<Token, KeyManagerError> {
+        let client = self.0.own_client(&request.client).await;
+        let client = client.map_err(|error| refused(error.into(), Some(&request.client)))?;
+        let failed = |error: crate::error::OAuthError| match error.kind.status().is_server_error() {
+            true => {
+                error.log();
+                KeyManagerError::Failed(error.description.into())
+            }
+            false => KeyManagerError::Invalid(error.description.into_owned()),
+        };
+        let mut leave = self.0.client_leave(&client, &request.scopes).await.map_err(failed)?;
+        leave.lifetime = request.lifetime;
+        let issued = self.0.issue(&client, leave).await.map_err(failed)?;
+        Ok(Token { access_token: issued.access_token, expires_in: issued.expires_in, scopes: issued.scopes })
+    }
+
+    async fn revoke(&self, token: &str) -> Result<(), KeyManagerError> {
+        self.0.revoke_text(token, None).await.map_err(|error| KeyManagerError::Failed(error.into()))
+    }
+
+    fn verifier(&self) -> Arc<dyn TokenVerifier> {
+        Arc::new(Verifier(self.0.clone()))
+    }
+}
+
+fn refused(error: Unregistered, id: Option<&ClientId>) -> KeyManagerError {
+    match (error, id) {
+        (Unregistered::Metadata(why) | Unregistered::RedirectUri(why), _) => KeyManagerError::Invalid(why),
+        (Unregistered::Store(StoreError::Exists), _) => KeyManagerError::Exists,
+        (Unregistered::Store(StoreError::NotFound), Some(id)) => KeyManagerError::UnknownClient(id.clone()),
+        (error, _) => KeyManagerError::Failed(error.into()),
+    }
+}

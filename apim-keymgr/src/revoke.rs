@@ -1,0 +1,68 @@
+//! Taking back what was granted.
+
+use apim_core::Timestamp;
+use apim_core::model::{ClientId, Revocation, TokenId, UserName};
+use apim_core::store::StoreError;
+
+use crate::opaque;
+use crate::server::Core;
+use crate::verify::{Unknowable, Worth};
+
+impl Core {
+    /// Revokes one access token, unless its time is over anyway.
+    pub(crate) async fn revoke_token(&self, id: &TokenId, expires_at: Timestamp) -> Result<(), StoreError> {
+        // A verifier with leeway takes it a little longer, so the revocation lasts a little longer too.
+        let expires_at = expires_at.plus(self.config.leeway).plus(self.config.leeway);
+        if expires_at < self.clock.now() {
+            return Ok(());
+        }
+        self.revoked.revoke(Revocation::Token { id: id.clone(), expires_at }).await
+    }
+
+    /// Ends all refresh tokens of a family, and the access tokens that came with those still good.
+    pub(crate) async fn end_family(&self, family: &str) -> Result<(), StoreError> {
+        let ended = self.stores.grants.end_family(&self.config.tenant, family).await?;
+        for token in ended {
+            self.revoke_token(&token.access_token.0, token.access_token.1).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends everything that a user gave leave for so far.
+    pub(crate) async fn revoke_user(&self, user: &UserName) -> Result<(), StoreError> {
+        let before = self.just_after_now();
+        self.revoked.revoke(Revocation::User { user: user.clone(), before }).await
+    }
+
+    /// Ends everything that was issued to a client so far.
+    pub(crate) async fn revoke_client(&self, client: &ClientId) -> Result<(), StoreError> {
+        let before = self.just_after_now();
+        self.revoked.revoke(Revocation::Client { client: client.clone(), before }).await
+    }
+
+    /// Revocations end what is older than a moment; what was made in this very millisecond must be.
+    fn just_after_now(&self) -> Timestamp {
+        self.clock.now().plus(std::time::Duration::from_millis(1))
+    }
+
+    /// Revokes whatever a text turns out to be: an access token, a refresh token with its family, or
+    /// nothing, which is no error (RFC 7009 section 2.2). With a client, only what belongs to it.
+    pub(crate) async fn revoke_text(&self, text: &str, of: Option<&ClientId>) -> Result<(), Unknowable> {
+        let owned = |client: &ClientId| of.is_none_or(|of| of == client);
+        match self.appraise(text).await? {
+            Worth::Good(claims) if owned(&claims.client) => {
+                if let Some(id) = &claims.id {
+                    self.revoke_token(id, claims.expires_at).await?;
+                }
+            }
+            Worth::Foreign => {
+                let token = self.stores.grants.refresh(&opaque::hash(text)).await?;
+                if let Some(token) = token.filter(|token| owned(&token.client)) {
+                    self.end_family(&token.family).await?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}

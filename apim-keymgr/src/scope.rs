@@ -1,0 +1,70 @@
+//! Which of the wanted scopes somebody gets.
+
+use std::collections::BTreeSet;
+
+use apim_core::model::{Role, Scope};
+use apim_core::store::ScopeBinding;
+
+use crate::error::{Kind, OAuthError};
+use crate::server::Core;
+
+/// Stands in a token when nothing else does (spec: key-manager, section 4).
+pub(crate) const DEFAULT: &str = "default";
+/// Asks for an ID token.
+pub(crate) const OPENID: &str = "openid";
+
+/// More than anybody has a use for; each one costs a look-up.
+const MOST: usize = 256;
+
+/// Reads a `scope` parameter (RFC 6749 section 3.3), in its order and without repetitions.
+pub(crate) fn parse(text: Option<&str>) -> Result<Vec<Scope>, OAuthError> {
+    let mut seen = BTreeSet::new();
+    let mut scopes = Vec::new();
+    for word in text.unwrap_or_default().split(' ').filter(|word| !word.is_empty()) {
+        let allowed = |b: u8| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+        if !word.bytes().all(allowed) || scopes.len() == MOST {
+            return Err(OAuthError::new(Kind::InvalidScope, "the scope parameter is malformed"));
+        }
+        if seen.insert(word) {
+            scopes.push(Scope::from(word));
+        }
+    }
+    Ok(scopes)
+}
+
+/// A token's `scope` claim.
+pub(crate) fn join(scopes: &[Scope]) -> String {
+    scopes.iter().map(Scope::as_str).collect::<Vec<_>>().join(" ")
+}
+
+impl Core {
+    /// Leaves out what somebody with these roles may not have. Never an error: clients ask for all they
+    /// might need and are content with less.
+    pub(crate) async fn allowed_scopes(
+        &self,
+        wanted: &[Scope],
+        roles: &[Role],
+    ) -> Result<Vec<Scope>, OAuthError> {
+        let bindings = match wanted {
+            [] => Vec::new(),
+            wanted => self.stores.users.scope_bindings(&self.config.tenant, wanted).await?,
+        };
+        let mut allowed: Vec<_> =
+            wanted.iter().filter(|scope| self.allows(scope, &bindings, roles)).cloned().collect();
+        if allowed.is_empty() {
+            allowed.push(Scope::from(DEFAULT));
+        }
+        Ok(allowed)
+    }
+
+    fn allows(&self, scope: &Scope, bindings: &[ScopeBinding], roles: &[Role]) -> bool {
+        match bindings.iter().find(|binding| binding.scope == *scope) {
+            Some(binding) => {
+                binding.roles.is_empty() || binding.roles.iter().any(|role| roles.contains(role))
+            }
+            // Anybody gets a scope that nobody registered, for its meaning is between the client and the
+            // API. Not so the platform's own: a registration that is missing there must not open a door.
+            None => !self.config.reserved_scopes.iter().any(|prefix| scope.starts_with(prefix.as_str())),
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! What has been revoked, remembered.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use apim_core::key_manager::Claims;
+use apim_core::model::{ClientId, Revocation, Tenant, TokenId, UserName};
+use apim_core::store::{RevocationStore, StoreError};
+use apim_core::{Clock, Timestamp};
+
+/// Revocations of all tokens of somebody that another process made are read at least this often; those
+/// that an event tells of are known at once.
+const FRESH: Duration = Duration::from_secs(10);
+
+/// Revocations in force: loaded at the start, kept by own writes and by what others tell, looked up in the
+/// store for single tokens that it does not know.
+pub(crate) struct Revoked {
+    tenant: Tenant,
+    store: Arc<dyn RevocationStore>,
+    clock: Arc<dyn Clock>,
+    memory: RwLock<Memory>,
+}
+
+#[derive(Default)]
+struct Memory {
+    /// By `jti`, with the moment from which on nobody asks any more.
+    tokens: HashMap<TokenId, Timestamp>,
+    clients: HashMap<ClientId, Timestamp>,
+    users: HashMap<UserName, Timestamp>,
+    read_at: Timestamp,
+}
+
+impl Memory {
+    fn learn(&mut self, revocation: &Revocation) {
+        let raise = |known: &mut Timestamp, new: Timestamp| *known = (*known).max(new);
+        match revocation {
+            Revocation::Token { id, expires_at } => {
+                self.tokens.insert(id.clone(), *expires_at);
+            }
+            Revocation::Client { client, before } => {
+                raise(self.clients.entry(client.clone()).or_default(), *before);
+            }
+            Revocation::User { user, before } => raise(self.users.entry(user.clone()).or_default(), *before),
+        }
+    }
+
+    fn latest(&self, client: &ClientId, user: &UserName) -> Timestamp {
+        let client = self.clients.get(client).copied().unwrap_or_default();
+        client.max(self.users.get(user).copied().unwrap_or_default())
+    }
+}
+
+impl Revoked {
+    /// Loads what is in force.
+    pub(crate) async fn open(
+        tenant: Tenant,
+        store: Arc<dyn RevocationStore>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StoreError> {
+        let revoked = Self { tenant, store, clock, memory: RwLock::default() };
+        revoked.read().await?;
+        Ok(revoked)
+    }
+
+    /// Revokes, here and for everybody. It is in force here before the store has answered.
+    pub(crate) async fn revoke(&self, revocation: Revocation) -> Result<(), StoreError> {
+        self.learn(&revocation);
+        self.store.revoke(&self.tenant, revocation).await
+    }
+
+    /// Remembers what another process revoked.
+    pub(crate) fn learn(&self, revocation: &Revocation) {
+        self.memory.write().unwrap_or_else(PoisonError::into_inner).learn(revocation);
+    }
+
+    /// Everything of this client and user that was issued before this moment is revoked.
+    pub(crate) fn latest(&self, client: &ClientId, user: &UserName) -> Timestamp {
+        self.memory.read().unwrap_or_else(PoisonError::into_inner).latest(client, user)
+    }
+
+    /// Whether a token is revoked, by itself or with others.
+    pub(crate) async fn contains(&self, claims: &Claims) -> Result<bool, StoreError> {
+        if self.is_stale() {
+            self.read().await?;
+        }
+        let issued = claims.issued_at.unwrap_or_default();
+        if issued < self.latest(&claims.client, &claims.subject) {
+            return Ok(true);
+        }
+        let Some(id) = &claims.id else {
+            return Ok(false);
+        };
+        Ok(self.knows(id) || self.store.is_revoked(id).await?)
+    }
+
+    /// Forgets what has become moot.
+    pub(crate) async fn tidy(&self, before: Timestamp) -> Result<(), StoreError> {
+        self.store.forget_expired_revocations(before).await?;
+        let mut memory = self.memory.write().unwrap_or_else(PoisonError::into_inner);
+        memory.tokens.retain(|_, expires_at| *expires_at >= before);
+        Ok(())
+    }
+
+    fn knows(&self, id: &TokenId) -> bool {
+        self.memory.read().unwrap_or_else(PoisonError::into_inner).tokens.contains_key(id)
+    }
+
+    fn is_stale(&self) -> bool {
+        let (now, read) =
+            (self.clock.now(), self.memory.read().unwrap_or_else(PoisonError::into_inner).read_at);
+        now < read || now.since(read) >= FRESH
+    }
+
+    /// Adds what the store knows; takes nothing away, since an own write may be on its way there.
+    async fn read(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let all = self.store.revocations(&self.tenant).await?;
+        let mut memory = self.memory.write().unwrap_or_else(PoisonError::into_inner);
+        all.iter().for_each(|revocation| memory.learn(revocation));
+        memory.read_at = now;
+        Ok(())
+    }
+}
