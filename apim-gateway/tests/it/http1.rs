@@ -1,0 +1,159 @@
+//! HTTP/1.1, from client to backend and back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+use crate::bench::{OK, Plan, answering, backend, echoing_heads};
+
+#[tokio::test]
+async fn a_connection_serves_many_requests_and_so_does_the_backends() {
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counted = connections.clone();
+    let address = backend(move |number, mut wire| {
+        counted.store(number + 1, SeqCst);
+        async move {
+            while wire.next().await.is_some() {
+                wire.send(OK).await;
+            }
+        }
+    })
+    .await;
+    let gateway = Plan::to(format!("http://{address}")).start();
+    let mut client = gateway.connect().await;
+    for _ in 0..20 {
+        let got = client.ask("GET /x HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        assert_eq!((got.status(), got.text()), ("200", "ok"));
+    }
+    assert_eq!(connections.load(SeqCst), 1);
+}
+
+#[tokio::test]
+async fn the_backend_sees_its_own_host_and_base_path_and_who_asked() {
+    let address = echoing_heads().await;
+    let gateway = Plan::to(format!("http://{address}/base/")).start();
+    let got = gateway
+        .connect()
+        .await
+        .ask("GET /a%20b?c=d%2F HTTP/1.1\r\nHost: shop.example\r\nX-Forwarded-For: 6.6.6.6\r\nX_Forwarded_Proto: https\r\n\r\n")
+        .await;
+    let seen = got.text().to_ascii_lowercase();
+    assert!(seen.starts_with("get /base/a%20b?c=d%2f http/1.1\r\n"), "{seen}");
+    assert!(seen.contains(&format!("host: {address}\r\n")), "{seen}");
+    assert!(seen.contains("x-forwarded-for: 127.0.0.1\r\n"), "{seen}");
+    assert!(seen.contains("x-forwarded-host: shop.example\r\n"), "{seen}");
+    assert!(seen.contains("x-forwarded-proto: http\r\n"), "{seen}");
+    assert!(!seen.contains("6.6.6.6") && !seen.contains("x_forwarded"), "{seen}");
+}
+
+#[tokio::test]
+async fn headers_of_one_hop_stay_there_in_both_directions() {
+    let address = echoing_heads().await;
+    let gateway = Plan::to(format!("http://{address}")).start();
+    let got = gateway
+        .connect()
+        .await
+        .ask("GET / HTTP/1.1\r\nHost: a\r\nConnection: X-Mine, keep-alive\r\nX-Mine: 1\r\nKeep-Alive: 5\r\nProxy-Authorization: x\r\nTE: gzip\r\n\r\n")
+        .await;
+    let seen = got.text().to_ascii_lowercase();
+    for gone in ["x-mine", "keep-alive", "proxy-", "te:", "connection"] {
+        assert!(!seen.contains(gone), "{gone} in {seen}");
+    }
+
+    let address = answering(
+        "HTTP/1.1 200 OK\r\nConnection: X-Theirs\r\nX-Theirs: 1\r\nKeep-Alive: timeout=5\r\nX-Ours: 2\r\nContent-Length: 0\r\n\r\n",
+    )
+    .await;
+    let gateway = Plan::to(format!("http://{address}")).start();
+    let got = gateway.connect().await.ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert_eq!(got.header("x-ours"), Some("2"));
+    assert_eq!((got.header("x-theirs"), got.header("keep-alive")), (None, None));
+}
+
+#[tokio::test]
+async fn a_head_request_tells_the_length_and_sends_no_body() {
+    let address = answering("HTTP/1.1 200 OK\r\nContent-Length: 1234\r\n\r\n").await;
+    let gateway = Plan::to(format!("http://{address}")).start();
+    let mut client = gateway.connect().await;
+    for _ in 0..2 {
+        client.send("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        let head = client.head().await.unwrap();
+        assert!(head.to_ascii_lowercase().contains("content-length: 1234"), "{head}");
+    }
+}
+
+#[tokio::test]
+async fn a_chunked_body_passes_in_both_directions_with_its_trailers() {
+    let address = backend(|_, mut wire| async move {
+        while let Some(got) = wire.next().await {
+            let body = String::from_utf8(got.body).unwrap();
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n{:x}\r\n{body}\r\n0\r\nX-Sum: {}\r\n\r\n",
+                body.len(),
+                got.trailers.trim(),
+            );
+            wire.send(answer).await;
+        }
+    })
+    .await;
+    let gateway = Plan::to(format!("http://{address}")).start();
+    let got = gateway
+        .connect()
+        .await
+        .ask("POST / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nTransfer-Encoding: chunked\r\nTrailer: X-Mine\r\n\r\n5\r\nhello\r\n0\r\nX-Mine: 7\r\n\r\n")
+        .await;
+    assert_eq!(got.text(), "hello");
+    assert_eq!(got.trailers.to_ascii_lowercase(), "x-sum: x-mine: 7\n");
+}
+
+#[tokio::test]
+async fn a_get_with_a_chunked_body_keeps_its_body() {
+    let address = backend(|_, mut wire| async move {
+        let got = wire.message().await;
+        assert_eq!(got.text(), "hello");
+        wire.send(OK).await;
+    })
+    .await;
+    let gateway = Plan::to(format!("http://{address}")).start();
+    let got = gateway
+        .connect()
+        .await
+        .ask("GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
+        .await;
+    assert_eq!(got.status(), "200");
+}
+
+#[tokio::test]
+async fn the_gateway_says_continue_when_the_backend_wants_the_body() {
+    let address = backend(|_, mut wire| async move {
+        let got = wire.message().await;
+        assert_eq!(got.header("expect"), None);
+        assert_eq!(got.text(), "hello");
+        wire.send(OK).await;
+    })
+    .await;
+    let gateway = Plan::to(format!("http://{address}")).start();
+    let mut client = gateway.connect().await;
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n").await;
+    assert!(client.head().await.unwrap().starts_with("HTTP/1.1 100"));
+    assert_eq!(client.ask("hello").await.status(), "200");
+}
+
+#[tokio::test]
+async fn a_request_without_a_body_is_sent_again_when_an_open_connection_turns_out_to_be_closed() {
+    // Each connection answers once, reads the next request, and goes away without a word.
+    let address = backend(|_, mut wire| async move {
+        if wire.next().await.is_some() {
+            wire.send(OK).await;
+            wire.next().await;
+        }
+    })
+    .await;
+    let gateway = Plan::to(format!("http://{address}")).start();
+    let mut client = gateway.connect().await;
+    for _ in 0..5 {
+        assert_eq!(client.ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.status(), "200");
+    }
+    // A POST may have been acted upon, so it is not.
+    let got = client.ask("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx").await;
+    assert_eq!((got.status(), got.text()), ("502", "101505"));
+}

@@ -1,0 +1,12 @@
+//! What the data plane promises, through real sockets. One module per promise.
+
+#![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
+
+mod bench;
+mod drain;
+mod http1;
+mod http2;
+mod smuggling;
+mod streaming;
+mod unreachable;
+mod upgrade;

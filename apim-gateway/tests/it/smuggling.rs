@@ -1,0 +1,89 @@
+//! What could be read in two ways is refused, and no byte of it reaches a backend.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+use crate::bench::{OK, Plan, answering, backend};
+
+#[tokio::test]
+async fn ambiguous_heads_are_refused_and_the_connection_closed() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = asked.clone();
+    let address = backend(move |_, mut wire| {
+        let counted = counted.clone();
+        async move {
+            while wire.next().await.is_some() {
+                counted.fetch_add(1, SeqCst);
+                wire.send(OK).await;
+            }
+        }
+    })
+    .await;
+    let gateway = Plan::to(format!("http://{address}")).start();
+    for head in [
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\nhello",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x5\r\n\r\nhello",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5,5\r\n\r\nhello",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\nhello",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+        "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\n X: folded\r\n\r\n",
+        "GET / HTTP/1.1\nHost: a\n\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nX: a\rb\r\n\r\n",
+        "CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n",
+    ] {
+        let mut client = gateway.connect().await;
+        client.send(head).await;
+        // hyper closes without an answer where it cannot even tell what was asked.
+        if let Some(got) = client.next().await {
+            assert!(got.status().starts_with('4'), "{head:?} was answered {}", got.head);
+        }
+        assert!(client.is_closed().await, "{head:?} left the connection open");
+    }
+    assert_eq!(asked.load(SeqCst), 0);
+}
+
+#[tokio::test]
+async fn an_ambiguous_head_behind_a_good_one_is_refused_too() {
+    let gateway = Plan::to(format!("http://{}", answering(OK).await)).start();
+    let mut client = gateway.connect().await;
+    client
+        .send("GET / HTTP/1.1\r\nHost: a\r\n\r\nPOST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
+        .await;
+    let mut statuses = Vec::new();
+    while let Some(got) = client.next().await {
+        statuses.push(got.status().to_owned());
+    }
+    assert!(statuses.last().is_some_and(|last| last == "400"), "{statuses:?}");
+}
+
+#[tokio::test]
+async fn a_length_beside_chunks_from_a_backend_does_not_reach_the_client() {
+    let address = answering(
+        "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    )
+    .await;
+    let gateway = Plan::to(format!("http://{address}")).start();
+    let got = gateway.connect().await.ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert_eq!(got.text(), "hello");
+    assert_eq!(got.header("content-length"), None);
+}
+
+#[tokio::test]
+async fn a_head_too_large_is_refused() {
+    let gateway = Plan::to(format!("http://{}", answering(OK).await)).start();
+    let head = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(70_000));
+    let got = gateway.connect().await.ask(&head).await;
+    assert_eq!(got.status(), "431");
+    let many = "X: y\r\n".repeat(200);
+    let got = gateway.connect().await.ask(&format!("GET / HTTP/1.1\r\nHost: a\r\n{many}\r\n")).await;
+    assert_eq!(got.status(), "431");
+}

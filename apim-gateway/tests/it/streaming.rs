@@ -1,0 +1,113 @@
+//! Bodies pass as they come: nobody waits for their end, and nobody holds them whole.
+
+use std::time::Duration;
+
+use crate::bench::{Plan, backend};
+
+const PIECE: usize = 64 << 10;
+const PIECES: usize = 1024; // 64 MiB
+
+#[tokio::test]
+async fn the_first_piece_arrives_before_the_last_is_sent() {
+    let address = backend(|_, mut wire| async move {
+        // Sends back each piece of the request when it has come, while the request still goes on.
+        wire.head().await.unwrap();
+        wire.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+        for _ in 0..3 {
+            let piece = wire.take(10).await.unwrap(); // "5\r\nhello\r\n"
+            wire.send(piece).await;
+        }
+        wire.send("0\r\n\r\n").await;
+    })
+    .await;
+    let gateway = Plan::to(format!("http://{address}")).start();
+    let mut client = gateway.connect().await;
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+    for first in [true, false, false] {
+        client.send("5\r\nhello\r\n").await;
+        if first {
+            assert!(client.head().await.unwrap().starts_with("HTTP/1.1 200"));
+        }
+        assert_eq!(client.take(10).await.unwrap(), b"5\r\nhello\r\n");
+    }
+    client.send("0\r\n\r\n").await;
+    assert_eq!(client.take(5).await.unwrap(), b"0\r\n\r\n");
+}
+
+#[tokio::test]
+async fn a_large_download_waits_for_its_reader() {
+    let (sent, mut progress) = tokio::sync::watch::channel(0);
+    let address = backend(move |_, mut wire| {
+        let sent = sent.clone();
+        async move {
+            wire.head().await.unwrap();
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", PIECE * PIECES);
+            wire.send(head).await;
+            let piece = vec![b'x'; PIECE];
+            for count in 0..PIECES {
+                wire.send(&piece).await;
+                sent.send_replace(count + 1);
+            }
+        }
+    })
+    .await;
+    let gateway = Plan::to(format!("http://{address}")).start();
+    let mut client = gateway.connect().await;
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    client.head().await.unwrap();
+    // Nobody reads now. What is in flight fills the sockets' buffers and then stands still.
+    while tokio::time::timeout(Duration::from_millis(500), progress.changed()).await.is_ok() {}
+    assert!(*progress.borrow() < PIECES / 2, "the gateway took {} pieces in", *progress.borrow());
+    for _ in 0..PIECES {
+        client.take(PIECE).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_large_upload_waits_for_the_backend() {
+    let (go, gone) = tokio::sync::watch::channel(false);
+    let address = backend(move |_, mut wire| {
+        let mut gone = gone.clone();
+        async move {
+            wire.head().await.unwrap();
+            gone.wait_for(|go| *go).await.unwrap();
+            for _ in 0..PIECES {
+                wire.take(PIECE).await.unwrap();
+            }
+            wire.send(crate::bench::OK).await;
+        }
+    })
+    .await;
+    let gateway = Plan::to(format!("http://{address}")).start();
+    let mut client = gateway.connect().await;
+    client.send(format!("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", PIECE * PIECES)).await;
+    let piece = vec![b'x'; PIECE];
+    let mut sent = 0;
+    while sent < PIECES && tokio::time::timeout(Duration::from_millis(500), client.send(&piece)).await.is_ok()
+    {
+        sent += 1;
+    }
+    assert!(sent < PIECES / 2, "the gateway took {sent} pieces in");
+    go.send_replace(true);
+    drop(gateway);
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_frees_the_backend() {
+    let (ended, mut end) = tokio::sync::watch::channel(false);
+    let address = backend(move |_, mut wire| {
+        let ended = ended.clone();
+        async move {
+            wire.head().await.unwrap();
+            assert!(wire.is_closed().await);
+            ended.send_replace(true);
+        }
+    })
+    .await;
+    let gateway = Plan::to(format!("http://{address}")).start();
+    let mut client = gateway.connect().await;
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    drop(client);
+    tokio::time::timeout(crate::bench::LIMIT, end.wait_for(|end| *end)).await.unwrap().unwrap();
+}

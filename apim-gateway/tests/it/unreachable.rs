@@ -1,0 +1,123 @@
+//! Backends that are away, slow, or wrong: each has its own number.
+
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+
+use crate::bench::{Got, Plan, answering, backend};
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+async fn ask(plan: Plan) -> Got {
+    plan.start().connect().await.ask(GET).await
+}
+
+#[tokio::test]
+async fn nobody_listens() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let got = ask(Plan::to(format!("http://{address}"))).await;
+    assert_eq!((got.status(), got.text()), ("502", "101503"));
+}
+
+#[tokio::test]
+async fn nobody_accepts() {
+    // A TLS handshake that never gets an answer is part of connecting.
+    let address = backend(|_, mut wire| async move {
+        wire.take(1 << 20).await;
+    })
+    .await;
+    let identity = crate::bench::Identity::new();
+    let mut plan = Plan::to(format!("https://localhost:{}", address.port()));
+    plan.upstream.tls = Some(std::sync::Arc::new(identity.client()));
+    plan.upstream.connect_timeout = Duration::from_millis(200);
+    let got = ask(plan).await;
+    assert_eq!((got.status(), got.text()), ("504", "101508"));
+}
+
+#[tokio::test]
+async fn nobody_answers() {
+    let address = backend(|_, mut wire| async move {
+        wire.head().await;
+        wire.head().await;
+    })
+    .await;
+    let mut plan = Plan::to(format!("http://{address}"));
+    plan.endpoint.timeout_ms = 200;
+    let got = ask(plan).await;
+    assert_eq!((got.status(), got.text()), ("504", "101504"));
+
+    let mut plan = Plan::to(format!("http://{address}"));
+    plan.endpoint.timeout_ms = 200;
+    plan.endpoint.timeout_status = 503;
+    assert_eq!(ask(plan).await.status(), "503");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_http() {
+    let got = ask(Plan::to(format!("http://{}", answering("SSH-2.0-OpenSSH_9.2\r\n\r\n").await))).await;
+    assert_eq!((got.status(), got.text()), ("502", "101506"));
+}
+
+#[tokio::test]
+async fn a_connection_closed_before_the_answer() {
+    let address = backend(|_, mut wire| async move {
+        wire.head().await;
+    })
+    .await;
+    let got = ask(Plan::to(format!("http://{address}"))).await;
+    assert_eq!((got.status(), got.text()), ("502", "101505"));
+}
+
+#[tokio::test]
+async fn a_body_that_stalls_or_breaks_is_not_mistaken_for_a_whole_one() {
+    for stalls in [true, false] {
+        let address = backend(move |_, mut wire| async move {
+            wire.head().await;
+            wire.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello").await;
+            if stalls {
+                wire.head().await;
+            }
+        })
+        .await;
+        let mut plan = Plan::to(format!("http://{address}"));
+        plan.upstream.body_timeout = Duration::from_millis(200);
+        let gateway = plan.start();
+        let mut client = gateway.connect().await;
+        client.send(GET).await;
+        assert!(client.next().await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_finish_its_body_is_told_so() {
+    let address = backend(|_, mut wire| async move {
+        wire.message().await;
+    })
+    .await;
+    let mut plan = Plan::to(format!("http://{address}"));
+    plan.server.limits.body_timeout = Duration::from_millis(200);
+    let gateway = plan.start();
+    let got =
+        gateway.connect().await.ask("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello").await;
+    assert_eq!((got.status(), got.text()), ("408", "408"));
+}
+
+#[tokio::test]
+async fn a_slow_head_and_an_idle_connection_are_closed() {
+    let mut plan = Plan::to(format!("http://{}", answering(crate::bench::OK).await));
+    plan.server.limits.head_timeout = Duration::from_millis(300);
+    plan.server.limits.keep_alive = Duration::from_millis(300);
+    let gateway = plan.start();
+    let mut slow = gateway.connect().await;
+    slow.send("GET / HTTP/1.1\r\nHo").await;
+    assert!(slow.is_closed().await);
+
+    let mut idle = gateway.connect().await;
+    assert_eq!(idle.ask(GET).await.status(), "200");
+    assert!(idle.is_closed().await);
+
+    let mut silent = gateway.connect().await;
+    assert!(silent.is_closed().await);
+}

@@ -1,0 +1,59 @@
+//! WebSockets pass.
+
+use std::time::Duration;
+
+use crate::bench::{OK, Plan, answering, backend};
+
+const HANDSHAKE: &str = "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n";
+
+async fn echo(_: usize, mut wire: crate::bench::Wire) {
+    let head = wire.head().await.unwrap().to_ascii_lowercase();
+    assert!(head.contains("upgrade: websocket") && head.contains("connection: upgrade"), "{head}");
+    wire.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: y\r\n\r\n").await;
+    while let Some(bytes) = wire.take(5).await {
+        wire.send(bytes).await;
+    }
+}
+
+#[tokio::test]
+async fn after_the_handshake_bytes_pass_both_ways() {
+    let address = backend(echo).await;
+    let gateway = Plan::to(format!("ws://{address}")).start();
+    let mut client = gateway.connect().await;
+    // The client is in a hurry; what it sends early arrives after the 101, not as part of the handshake.
+    client.send(format!("{HANDSHAKE}hello")).await;
+    let head = client.head().await.unwrap();
+    assert!(head.starts_with("HTTP/1.1 101"), "{head}");
+    assert!(head.to_ascii_lowercase().contains("sec-websocket-accept: y"), "{head}");
+    assert_eq!(client.take(5).await.unwrap(), b"hello");
+    client.send("world").await;
+    assert_eq!(client.take(5).await.unwrap(), b"world");
+}
+
+#[tokio::test]
+async fn a_refused_upgrade_is_an_ordinary_answer() {
+    let gateway = Plan::to(format!("http://{}", answering(OK).await)).start();
+    let mut client = gateway.connect().await;
+    assert_eq!(client.ask(HANDSHAKE).await.status(), "200");
+    assert_eq!(client.ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.status(), "200");
+}
+
+#[tokio::test]
+async fn a_101_that_nobody_asked_for_is_a_failure() {
+    let address =
+        answering("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n").await;
+    let gateway = Plan::to(format!("http://{address}")).start();
+    let got = gateway.connect().await.ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert_eq!((got.status(), got.text()), ("502", "101506"));
+}
+
+#[tokio::test]
+async fn a_silent_socket_is_closed_after_a_while() {
+    let mut plan = Plan::to(format!("ws://{}", backend(echo).await));
+    plan.upstream.tunnel_timeout = Duration::from_millis(200);
+    let gateway = plan.start();
+    let mut client = gateway.connect().await;
+    client.send(HANDSHAKE).await;
+    client.head().await.unwrap();
+    assert!(client.is_closed().await);
+}
