@@ -30,6 +30,7 @@ macro_rules! migrations {
 const MIGRATIONS: &[Migration] = migrations! {
     1 "01-outbox";
     2 "02-identity";
+    3 "03-apis";
 };
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (

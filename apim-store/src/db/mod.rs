@@ -3,6 +3,8 @@
 //! [`sql`] knows SQLite and PostgreSQL; [`desk`] gives callers transactions bound to their tenant;
 //! [`outbox`] numbers what gateways must learn of; everything else is SQL of one aggregate.
 
+pub(crate) mod api_search;
+pub(crate) mod apis;
 mod clients;
 pub(crate) mod desk;
 mod grants;
@@ -16,6 +18,7 @@ mod users;
 
 use apim_core::Timestamp;
 
+pub use apis::StoredApi;
 pub use desk::{Desk, Read, Write};
 pub(crate) use users::roles_of;
 

@@ -3,7 +3,10 @@
 //! the caller.
 
 pub mod environment;
+pub mod lifecycle;
 pub mod roles;
+
+pub use lifecycle::State;
 
 use crate::error::{Refusal, code};
 
