@@ -30,9 +30,15 @@ impl Identity {
 
     /// Whether it is this key's; the texts are compared whole.
     pub(crate) fn is(&self, key: &Key<'_>) -> bool {
-        self.level == key.level
-            && self.window_ms == window_ms(key)
-            && self.subject.iter().zip(key.subject).all(|(mine, theirs)| **mine == *theirs)
+        self.level == key.level && self.window_ms == window_ms(key) && self.names(key.subject)
+    }
+
+    /// Whether it counts this subject, or one at another level by that name.
+    pub(crate) fn names(&self, subject: [&str; 3]) -> bool {
+        // Most subjects have empty texts, and comparing nothing is a call as well.
+        let same =
+            |mine: &str, theirs: &str| mine.len() == theirs.len() && (mine.is_empty() || mine == theirs);
+        self.subject.iter().zip(subject).all(|(mine, theirs)| same(mine, theirs))
     }
 
     /// See [`weight`].

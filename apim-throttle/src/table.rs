@@ -1,10 +1,11 @@
 //! All counters: a table in shards, bounded.
 
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::BuildHasher as _;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use apim_core::throttle::{Key, Level};
 use apim_core::{Clock, Timestamp};
+use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 
 use crate::counter::{Counter, Identity, weight, window_ms};
@@ -18,7 +19,8 @@ const WORTH_SWEEPING: usize = 64;
 /// Counters by what they count.
 pub(crate) struct Table {
     shards: Box<[Padded]>,
-    /// Keyed at random for this process, so that nobody can choose texts that collide.
+    /// Keyed at random for this process, so that nobody can choose texts that collide. Hashes find, texts
+    /// decide; a fast hash will do.
     hasher: RandomState,
     room_per_shard: usize,
 }
@@ -44,7 +46,7 @@ impl Table {
     pub(crate) fn new(room: usize) -> Self {
         Self {
             shards: (0..SHARDS).map(|_| Padded::default()).collect(),
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
             room_per_shard: room.div_ceil(SHARDS),
         }
     }
@@ -73,7 +75,7 @@ impl Table {
         let hash = self.hash(level, subject);
         self.write(hash).forget(hash, |counter| {
             let identity = &counter.identity;
-            identity.level == level && identity.subject.iter().zip(subject).all(|(a, b)| **a == *b)
+            identity.level == level && identity.names(subject)
         });
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::{Request, Response};
 
 use super::link::Kind;
-use super::{Erased, Flow, Link, Route};
+use super::{Erased, Flow, Link, Route, Step};
 use crate::analytics::Outcome;
 use crate::body::Body;
 use crate::exchange::{Answer, Completion, Context, Exchange};
@@ -103,7 +103,12 @@ impl Segment {
         let mut passed = self.0.len();
         let mut stopped = None;
         for (index, (name, step)) in self.0.iter().enumerate() {
-            match step.request(&mut exchange).await {
+            // Not `step.await`: what is there already need not move through a future, and a response is large.
+            let flow = match step.request(&mut exchange) {
+                Step::Done(flow) => flow,
+                Step::Wait(future) => future.await,
+            };
+            match flow {
                 Ok(Flow::Continue) => continue,
                 stop => {
                     passed = index;
@@ -124,7 +129,11 @@ impl Segment {
             }
         };
         for (name, step) in self.0[..passed].iter().rev() {
-            if let Err(fault) = step.response(&mut answer).await {
+            let result = match step.response(&mut answer) {
+                Step::Done(result) => result,
+                Step::Wait(future) => future.await,
+            };
+            if let Err(fault) = result {
                 answer.context_mut().answered_by = Some(name);
                 answer.fail(fault, rescue);
             }
