@@ -37,6 +37,19 @@ const PUBLISH: &str = "Publish";
 const PROTOTYPE: &str = "Deploy as a Prototype";
 const DEMOTE: &str = "Demote to Created";
 
+const FROM_CREATED: &[Transition] = &[to(PUBLISH, State::Published), to(PROTOTYPE, State::Prototyped)];
+const FROM_PROTOTYPED: &[Transition] =
+    &[to(PUBLISH, State::Published), to(DEMOTE, State::Created), stay(PROTOTYPE, State::Prototyped)];
+const FROM_PUBLISHED: &[Transition] = &[
+    to(PROTOTYPE, State::Prototyped),
+    to("Block", State::Blocked),
+    to(DEMOTE, State::Created),
+    to("Deprecate", State::Deprecated),
+    stay(PUBLISH, State::Published),
+];
+const FROM_BLOCKED: &[Transition] = &[to("Re-Publish", State::Published), to("Deprecate", State::Deprecated)];
+const FROM_DEPRECATED: &[Transition] = &[to("Retire", State::Retired)];
+
 /// Check items of publishing; their texts are wire values.
 pub const CHECK_ITEMS: [&str; 2] = [DEPRECATE_OLD, RESUBSCRIBE];
 /// Every lower published version becomes deprecated.
@@ -80,26 +93,12 @@ impl State {
     /// What can be done from here.
     pub fn transitions(self) -> &'static [Transition] {
         match self {
-            Self::Created => const { &[to(PUBLISH, Self::Published), to(PROTOTYPE, Self::Prototyped)] },
-            Self::Prototyped => {
-                &[to(PUBLISH, Self::Published), to(DEMOTE, Self::Created), stay(PROTOTYPE, Self::Prototyped)]
-            }
-            Self::Published => {
-                const {
-                    &[
-                        to(PROTOTYPE, Self::Prototyped),
-                        to("Block", Self::Blocked),
-                        to(DEMOTE, Self::Created),
-                        to("Deprecate", Self::Deprecated),
-                        stay(PUBLISH, Self::Published),
-                    ]
-                }
-            }
-            Self::Blocked => {
-                const { &[to("Re-Publish", Self::Published), to("Deprecate", Self::Deprecated)] }
-            }
-            Self::Deprecated => const { &[to("Retire", Self::Retired)] },
-            Self::Retired => const { &[] },
+            Self::Created => FROM_CREATED,
+            Self::Prototyped => FROM_PROTOTYPED,
+            Self::Published => FROM_PUBLISHED,
+            Self::Blocked => FROM_BLOCKED,
+            Self::Deprecated => FROM_DEPRECATED,
+            Self::Retired => &[],
         }
     }
 
