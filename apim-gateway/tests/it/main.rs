@@ -7,6 +7,7 @@ mod drain;
 mod http1;
 mod http2;
 mod smuggling;
+mod sources;
 mod streaming;
 mod unreachable;
 mod upgrade;

@@ -1,0 +1,109 @@
+//! A snapshot on disk, and the events since.
+//!
+//! Writing the whole snapshot for each event would cost what there is, not what changed. So an event is
+//! appended to a log, and only now and then both become a new snapshot. Events that the snapshot already
+//! contains do no harm, which makes a crash between the two harmless.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use apim_core::{Event, Snapshot};
+
+/// Events after which a new snapshot is written.
+const MOST_EVENTS: usize = 1_000;
+
+/// The two files.
+pub(super) struct Log {
+    folder: PathBuf,
+    appended: usize,
+    file: Option<File>,
+}
+
+impl Log {
+    pub(super) fn new(folder: PathBuf) -> Self {
+        Self { folder, appended: 0, file: None }
+    }
+
+    /// What was saved last; none if nothing was.
+    pub(super) fn load(&mut self) -> io::Result<Option<Snapshot>> {
+        // Nothing is ever appended behind a line that may be torn: the next event makes a new snapshot.
+        self.appended = MOST_EVENTS;
+        let bytes = match fs::read(self.snapshot()) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let mut snapshot: Snapshot = serde_json::from_slice(&bytes)?;
+        let events = match fs::read(self.events()) {
+            Ok(events) => events,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(snapshot)),
+            Err(error) => return Err(error),
+        };
+        for line in events.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            // The last line may be torn, if the machine stopped while it was written. Whatever comes after a
+            // line that cannot be read would leave a gap.
+            match serde_json::from_slice::<Event>(line) {
+                Ok(event) if event.revision == snapshot.revision().next() => snapshot.apply(event),
+                Ok(event) if event.revision <= snapshot.revision() => {}
+                _ => break,
+            }
+        }
+        Ok(Some(snapshot))
+    }
+
+    /// Replaces all there is: either the old state or the new one is found later, never a part of it.
+    pub(super) fn replace(&mut self, snapshot: &Snapshot) -> io::Result<()> {
+        fs::create_dir_all(&self.folder)?;
+        let new = self.folder.join("snapshot.json.new");
+        // One left over from a crash may have other permissions.
+        let _ = fs::remove_file(&new);
+        let mut file = private().create_new(true).write(true).open(&new)?;
+        file.write_all(&serde_json::to_vec(snapshot)?)?;
+        file.sync_all()?;
+        fs::rename(&new, self.snapshot())?;
+        self.file = None;
+        self.appended = 0;
+        match fs::remove_file(self.events()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        // The new names are only durable once the folder is.
+        File::open(&self.folder)?.sync_all()
+    }
+
+    /// Adds one event. Says whether it is time for a new snapshot.
+    pub(super) fn append(&mut self, event: &Event) -> io::Result<bool> {
+        let mut line = serde_json::to_vec(event)?;
+        line.push(b'\n');
+        if self.file.is_none() {
+            self.file = Some(private().create(true).append(true).open(self.events())?);
+        }
+        if let Some(file) = &mut self.file {
+            file.write_all(&line)?;
+            file.sync_data()?;
+        }
+        self.appended += 1;
+        Ok(self.appended >= MOST_EVENTS)
+    }
+
+    fn snapshot(&self) -> PathBuf {
+        self.folder.join("snapshot.json")
+    }
+
+    fn events(&self) -> PathBuf {
+        self.folder.join("events.ndjson")
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
+/// For the owner's eyes only: a snapshot holds hashes of keys.
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
