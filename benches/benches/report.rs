@@ -2,7 +2,7 @@
 #![allow(missing_docs, clippy::print_stdout)]
 
 use benches::report::{Cost, Table};
-use benches::{Subject, chain, router, throttle};
+use benches::{Subject, chain, router, throttle, token};
 
 fn main() {
     // What cargo passes to each bench: `--bench`, and perhaps a word to choose by, which is criterion's.
@@ -23,6 +23,7 @@ fn main() {
         each(5),
     ));
     group(&mut table, "router: from a raw path to the API or operation", router::subjects());
+    group(&mut table, "token: an access token verified", token::subjects());
     group(&mut table, "throttle: all limits of a request, decided", throttle::subjects());
     println!("{}", table.text());
 }

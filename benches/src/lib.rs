@@ -10,9 +10,11 @@ use std::time::Duration;
 use criterion::Criterion;
 
 pub mod chain;
+pub mod issuer;
 pub mod report;
 pub mod router;
 pub mod throttle;
+pub mod token;
 
 /// Something that is measured by doing it over and over.
 pub struct Subject {
