@@ -1,1 +1,221 @@
 //! Builds a gateway in code.
+
+use std::fmt;
+use std::sync::Arc;
+
+use apim_core::fault::Rescue;
+use apim_core::message::Formats;
+use apim_core::model::Api;
+use apim_core::{
+    AnalyticsSink, Backend, BuildError, Clock, Link, Mediator, Parts, PerWorker, Registry, SystemClock,
+    ThrottleEngine, TokenVerifier,
+};
+
+use crate::auth::JwtVerifier;
+use crate::chain::{Chain, Erased, Kind, Origin};
+use crate::config;
+use crate::deploy::{Current, Deployer, Site};
+use crate::gateway::{Gateway, Ids, Inner, Proxies};
+use crate::throttle::Unlimited;
+use crate::upstream::{Upstream, UpstreamConfig};
+use crate::{builtin, rescue};
+
+/// What a gateway is made of; everything has a default.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// use apim_gateway::Gateway;
+///
+/// let gateway = Gateway::builder().workers(4).build().await.unwrap();
+/// assert!(!gateway.ready());
+/// gateway.load(apim_core::Snapshot::default()).await;
+/// assert!(gateway.ready());
+/// # });
+/// ```
+pub struct Builder {
+    clock: Arc<dyn Clock>,
+    throttle: Arc<dyn ThrottleEngine>,
+    verifier: Option<Arc<dyn TokenVerifier>>,
+    analytics: Option<Arc<dyn AnalyticsSink>>,
+    links: Registry<Link>,
+    mediators: Registry<Arc<dyn Mediator>>,
+    formats: Formats,
+    config: config::Gateway,
+    workers: usize,
+    rescue: Arc<dyn Rescue>,
+    upstream: UpstreamConfig,
+    backend: Option<Arc<dyn Erased>>,
+    parts: Vec<Box<dyn FnOnce(Parts) -> Parts + Send>>,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            clock: Arc::new(SystemClock),
+            throttle: Arc::new(Unlimited),
+            verifier: None,
+            analytics: None,
+            links: builtin::links(),
+            mediators: Registry::default(),
+            formats: Formats::default(),
+            config: config::Gateway::default(),
+            workers: 1,
+            rescue: Arc::new(rescue::Json),
+            upstream: UpstreamConfig::default(),
+            backend: None,
+            parts: Vec::new(),
+        }
+    }
+}
+
+impl Builder {
+    /// Who says what time it is. Default: the system.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Who counts calls. **Without one no limit is enforced**, whatever the policies say.
+    #[must_use]
+    pub fn throttle(mut self, engine: Arc<dyn ThrottleEngine>) -> Self {
+        self.throttle = engine;
+        self
+    }
+
+    /// Who says what a token is worth. Default: a [`JwtVerifier`] over the key managers that the gateway
+    /// knows from its changes.
+    #[must_use]
+    pub fn verifier(mut self, verifier: Arc<dyn TokenVerifier>) -> Self {
+        self.verifier = Some(verifier);
+        self
+    }
+
+    /// Who learns of each call. Default: nobody.
+    #[must_use]
+    pub fn analytics(mut self, sink: Arc<dyn AnalyticsSink>) -> Self {
+        self.analytics = Some(sink);
+        self
+    }
+
+    /// The links that configuration may name. Default: [`builtin::links`].
+    #[must_use]
+    pub fn links(mut self, links: Registry<Link>) -> Self {
+        self.links = links;
+        self
+    }
+
+    /// The mediators that APIs may name. Default: none.
+    #[must_use]
+    pub fn mediators(mut self, mediators: Registry<Arc<dyn Mediator>>) -> Self {
+        self.mediators = mediators;
+        self
+    }
+
+    /// Builders and formatters of payloads. Default: none; bodies then pass as they are.
+    #[must_use]
+    pub fn formats(mut self, formats: Formats) -> Self {
+        self.formats = formats;
+        self
+    }
+
+    /// The configuration, as resolved from a file or written in code.
+    #[must_use]
+    pub fn config(mut self, config: config::Gateway) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// How many workers there are, so that each has its own memory, connections and ids. Default: 1.
+    #[must_use]
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers.max(1);
+        self
+    }
+
+    /// How faults look to callers. Default: [`rescue::Json`].
+    #[must_use]
+    pub fn rescue(mut self, rescue: Arc<dyn Rescue>) -> Self {
+        self.rescue = rescue;
+        self
+    }
+
+    /// How the endpoints of APIs are talked to.
+    #[must_use]
+    pub fn upstream(mut self, config: UpstreamConfig) -> Self {
+        self.upstream = config;
+        self
+    }
+
+    /// Who answers instead of the APIs' endpoints, as a service in the same process.
+    #[must_use]
+    pub fn backend(mut self, backend: impl Backend) -> Self {
+        self.backend = Some(Arc::new(backend));
+        self
+    }
+
+    /// Something that links may ask for by its type, through [`Parts`].
+    #[must_use]
+    pub fn part<P: Clone + Send + Sync + 'static>(mut self, part: P) -> Self {
+        self.parts.push(Box::new(move |parts| parts.with(part)));
+        self
+    }
+
+    /// Builds the gateway. It serves nothing until it is given something to serve.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] with the place in the configuration, if the list of links cannot be built.
+    pub async fn build(self) -> Result<Gateway, BuildError> {
+        let current = Current::new(self.workers);
+        let verifier = self.verifier.unwrap_or_else(|| {
+            let trust = Arc::new(current.clone());
+            Arc::new(JwtVerifier::new(trust, self.clock.clone(), self.config.leeway, self.workers))
+        });
+        let mut parts = Parts::new(self.clock.clone()).with(verifier).with(self.throttle);
+        if let Some(sink) = self.analytics {
+            parts = parts.with(sink);
+        }
+        for add in self.parts {
+            parts = add(parts);
+        }
+        let backend = match self.backend {
+            Some(backend) => Kind::Other(backend),
+            None => Kind::Upstream(Upstream::new(self.upstream, self.workers, self.rescue.clone())),
+        };
+        let chain = Chain {
+            entries: self.config.handlers,
+            links: self.links,
+            mediators: self.mediators,
+            parts,
+            origin: Origin { backend, rescue: self.rescue.clone() },
+            rescue: self.rescue.clone(),
+        };
+        // A list that no API could be deployed with is refused now, and not with each API.
+        chain.build(Arc::new(Site::new(&probe()?)?)).await?;
+        Ok(Gateway::new(Inner {
+            deployer: Deployer::new(chain, self.clock.clone(), current.clone()),
+            current,
+            clock: self.clock,
+            rescue: self.rescue,
+            formats: self.formats,
+            proxies: Proxies::new(self.config.trusted_proxies),
+            ids: PerWorker::new(self.workers, Ids::new),
+        }))
+    }
+}
+
+/// An API to try the links on.
+fn probe() -> Result<Arc<Api>, BuildError> {
+    let probe = serde_json::json!({ "name": "probe", "version": "1", "context": "/probe" });
+    serde_json::from_value(probe).map(Arc::new).map_err(|error| BuildError::at("", error))
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("links", &self.links)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}

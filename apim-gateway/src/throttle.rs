@@ -1,1 +1,222 @@
-//! Limits on calls.
+//! Limits on calls (spec: throttling, sections 2 and 5).
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use apim_core::handler::Prompt;
+use apim_core::model::{AuthType, Policy, PolicyKind, Quota};
+use apim_core::throttle::{Cost, Decision, Key, Level, Refusal};
+use apim_core::{
+    BuildError, Context, Exchange, Fault, Flow, Link, Parts, Provide, Step, ThrottleEngine, fault,
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::deploy::{SUBSCRIPTIONLESS, Site, UNAUTHENTICATED, UNLIMITED, View};
+
+/// Asks the throttle engine about every limit that a call is under, all at once.
+///
+/// In this order: the API's own policy, or else the operation's; the subscription and its burst; the
+/// application (for each of its users) and its burst. Calls without a credential are counted by the client's
+/// address against the tier `Unauthenticated`, those to APIs without business plans against
+/// `DefaultSubscriptionless`. A policy that is named and not known refuses the call: a limit that cannot be
+/// enforced is no leave to go without.
+pub struct Throttle {
+    site: Arc<Site>,
+    engine: Arc<dyn ThrottleEngine>,
+}
+
+/// Nothing to configure.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {}
+
+/// The engine of a gateway that was given none: without limits.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unlimited;
+
+impl ThrottleEngine for Unlimited {
+    fn take<'a>(&'a self, _: &'a [Key<'a>], _: Cost) -> Step<'a, Decision> {
+        Step::Done(Decision::Allowed)
+    }
+
+    fn take_now(&self, _: &[Key<'_>], _: Cost) -> Option<Decision> {
+        Some(Decision::Allowed)
+    }
+}
+
+/// Who is counted where there is no application: its text lives on the stack.
+struct Caller {
+    text: [u8; 45],
+    length: usize,
+}
+
+impl Caller {
+    /// An IPv6 network of 64 bits counts as one caller: whoever has one address of it has them all.
+    fn of(address: IpAddr) -> Self {
+        let address = match address {
+            IpAddr::V6(v6) => {
+                let [a, b, c, d, ..] = v6.segments();
+                IpAddr::from([a, b, c, d, 0, 0, 0, 0])
+            }
+            v4 => v4,
+        };
+        let mut caller = Self { text: [0; 45], length: 0 };
+        // The longest address has 45 characters, so it always fits.
+        let _ = write!(caller, "{address}");
+        caller
+    }
+
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.text[..self.length]).unwrap_or_default()
+    }
+}
+
+impl std::fmt::Write for Caller {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        let end = self.length + text.len();
+        self.text.get_mut(self.length..end).ok_or(std::fmt::Error)?.copy_from_slice(text.as_bytes());
+        self.length = end;
+        Ok(())
+    }
+}
+
+/// The limits of one call: at most six, so they need no allocation.
+struct Keys<'a> {
+    keys: [Key<'a>; 6],
+    count: usize,
+}
+
+impl<'a> Keys<'a> {
+    fn new() -> Self {
+        let quota = Quota { requests: 0, window_ms: 1 };
+        let unused = Key { level: Level::Api, subject: [""; 3], quota, lenient: false };
+        Self { keys: [unused; 6], count: 0 }
+    }
+
+    fn add(&mut self, level: Level, subject: [&'a str; 3], quota: Option<Quota>, lenient: bool) {
+        if let Some(quota) = quota
+            && let Some(slot) = self.keys.get_mut(self.count)
+        {
+            *slot = Key { level, subject, quota, lenient };
+            self.count += 1;
+        }
+    }
+
+    fn as_slice(&self) -> &[Key<'a>] {
+        &self.keys[..self.count]
+    }
+}
+
+impl Throttle {
+    fn keys<'a>(&'a self, context: &'a Context, caller: &'a Caller) -> Result<Keys<'a>, Fault> {
+        let mut keys = Keys::new();
+        let view =
+            View::of(context).ok_or_else(|| Fault::new(fault::UNAVAILABLE).detail("there is no view"))?;
+        self.advanced(&mut keys, view, context)?;
+        let Some(principal) = &context.principal else { return Ok(keys) };
+        let open = context.operation().is_some_and(|operation| operation.auth == AuthType::None);
+        let application = principal.application.as_deref();
+        let (subject, plan) = match (application, &principal.subscription) {
+            _ if open => (caller.as_str(), UNAUTHENTICATED),
+            (Some(application), Some(subscription)) => (&*application.id, &*subscription.plan),
+            (Some(application), None) => (&*application.id, SUBSCRIPTIONLESS),
+            (None, _) => (principal.client.as_deref().unwrap_or(caller.as_str()), SUBSCRIPTIONLESS),
+        };
+        let policy = policy(view, PolicyKind::Subscription, plan)?;
+        let counted = [subject, &*self.site.context, plan];
+        let lenient = !policy.stop_on_quota_reach;
+        keys.add(Level::Subscription, counted, policy.quota, lenient);
+        keys.add(Level::SubscriptionBurst, counted, policy.burst, lenient);
+        if let Some(application) = application {
+            let policy = self::policy(view, PolicyKind::Application, &application.policy)?;
+            let counted = [&*application.id, &*principal.user, ""];
+            keys.add(Level::Application, counted, policy.quota, false);
+            keys.add(Level::ApplicationBurst, counted, policy.burst, false);
+        }
+        Ok(keys)
+    }
+
+    /// The API's own policy makes the operations' ineffective.
+    fn advanced<'a>(&'a self, keys: &mut Keys<'a>, view: &View, context: &'a Context) -> Result<(), Fault> {
+        let limited = |name: &&apim_core::model::PolicyName| name.as_str() != UNLIMITED;
+        if let Some(name) = self.site.api.policy.as_ref().filter(limited) {
+            let quota = policy(view, PolicyKind::Advanced, name)?.quota;
+            keys.add(Level::Api, [&*self.site.context, "", ""], quota, false);
+            return Ok(());
+        }
+        if let Some(operation) = context.operation()
+            && let Some(name) = operation.policy.as_ref().filter(limited)
+        {
+            let quota = policy(view, PolicyKind::Advanced, name)?.quota;
+            let counted = [&*self.site.context, &*operation.path, &*operation.method];
+            keys.add(Level::Operation, counted, quota, false);
+        }
+        Ok(())
+    }
+}
+
+impl Prompt for Throttle {
+    fn request<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a, Result<Flow, Fault>> {
+        let context = exchange.context();
+        let caller = Caller::of(context.client_ip);
+        let decided = match self.keys(context, &caller) {
+            Ok(keys) if keys.count == 0 => return Step::Done(Ok(Flow::Continue)),
+            Ok(keys) => self.engine.take_now(keys.as_slice(), Cost::ONE),
+            Err(fault) => return Step::Done(Err(fault)),
+        };
+        if let Some(decision) = decided {
+            return Step::Done(outcome(decision));
+        }
+        Step::wait(async move {
+            let keys = self.keys(context, &caller)?;
+            outcome(self.engine.take(keys.as_slice(), Cost::ONE).await)
+        })
+    }
+}
+
+fn policy<'v>(view: &'v View, kind: PolicyKind, name: &str) -> Result<&'v Policy, Fault> {
+    view.policies().get(kind, name).ok_or_else(|| {
+        Fault::new(fault::UNAVAILABLE).detail(format!("the {kind:?} policy {name:?} is not known here"))
+    })
+}
+
+fn outcome(decision: Decision) -> Result<Flow, Fault> {
+    let Decision::Refused(refusal) = decision else { return Ok(Flow::Continue) };
+    let Refusal { level, quota, used, retry_at, .. } = refusal;
+    let code = match level {
+        Level::Api => fault::API_THROTTLED,
+        Level::Operation => fault::OPERATION_THROTTLED,
+        Level::Subscription => fault::SUBSCRIPTION_THROTTLED,
+        Level::Application => fault::APPLICATION_THROTTLED,
+        _ => fault::BURST_THROTTLED,
+    };
+    let fault = Fault::new(code)
+        .because("You have exceeded your quota")
+        .detail(format!("{level:?}: {used} of {} in {} ms", quota.requests, quota.window_ms));
+    // A burst's window is too short to be worth a date (spec: throttling, section 10).
+    Err(if code.number == fault::BURST_THROTTLED.number { fault } else { fault.retry_at(retry_at) })
+}
+
+impl Provide<Link> for Throttle {
+    const NAME: &'static str = "throttle";
+    type Config = Config;
+
+    async fn build(_: Config, parts: &Parts) -> Result<Link, BuildError> {
+        Ok(Link::prompt(Self { site: parts.get()?, engine: parts.get()? }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn callers_are_counted_by_address_and_by_network() {
+        let text = |address: &str| Caller::of(address.parse().expect("an address")).as_str().to_owned();
+        assert_eq!(text("255.255.255.255"), "255.255.255.255");
+        assert_eq!(text("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(text("2001:db8:1:2::1"), text("2001:db8:1:2:ffff:ffff:ffff:ffff"));
+    }
+}

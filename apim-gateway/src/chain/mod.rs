@@ -1,1 +1,80 @@
 //! From a list of entries to the pipeline of an API.
+//!
+//! Each API has a pipeline of its own, of links that were built for it, so that what follows from the API
+//! (header names, keys of limits, rules) is computed when it is deployed and not for every request. First
+//! stand the gateway's links, then the API's own handlers, then its mediators, then the [`Origin`].
+
+mod origin;
+
+use std::sync::Arc;
+
+use apim_core::fault::Rescue;
+use apim_core::model::Api;
+use apim_core::{BuildError, Entry, Link, Mediator, Parts, Registry};
+
+pub(crate) use origin::{Erased, Kind, Origin};
+
+use crate::deploy::{Deployed, Site};
+
+/// The gateway's links, where its configuration names none.
+///
+/// The order is WSO2's (spec: gateway-flow, section 4; throttling, section 2), and each place has its
+/// reason: CORS comes first, so that browsers can read what the others refuse; what needs no credential is
+/// decided before credentials are looked at; nobody is counted who was not let in; and what backends may
+/// believe is settled last, when nobody needs the originals any more.
+pub const USUAL: [&str; 11] = [
+    "analytics",
+    "cors",
+    "resource",
+    "api-status",
+    "deny",
+    "authentication",
+    "subscription",
+    "authorization",
+    "deny-caller",
+    "throttle",
+    "headers",
+];
+
+/// The usual list as entries.
+pub fn usual() -> Vec<Entry> {
+    USUAL.into_iter().map(Entry::new).collect()
+}
+
+/// What it takes to make a pipeline of an API.
+pub(crate) struct Chain {
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) links: Registry<Link>,
+    pub(crate) mediators: Registry<Arc<dyn Mediator>>,
+    pub(crate) parts: Parts,
+    pub(crate) origin: Origin,
+    pub(crate) rescue: Arc<dyn Rescue>,
+}
+
+impl Chain {
+    /// Builds the pipeline of an API.
+    pub(crate) async fn build(&self, site: Arc<Site>) -> Result<Deployed, BuildError> {
+        let api = site.api.clone();
+        let parts = self.parts.clone().with(site.clone()).with::<Arc<Api>>(api.clone());
+        let mut links = self.links.build_all("gateway.handlers", &self.entries, &parts).await?;
+        links.extend(self.links.build_all("handlers", &api.handlers, &parts).await?);
+        self.refuse_mediators(&api)?;
+        Ok(Deployed::new(site, links, self.origin.clone(), self.rescue.clone()))
+    }
+
+    /// A policy that would not run refuses the API that names it.
+    fn refuse_mediators(&self, api: &Api) -> Result<(), BuildError> {
+        let operations =
+            api.operations.iter().flat_map(|operation| [&operation.request, &operation.response]);
+        let mut sequences = [&api.request, &api.response, &api.fault].into_iter().chain(operations);
+        match sequences.find_map(|entries| entries.first()) {
+            None => Ok(()),
+            Some(entry) => {
+                let known = self.mediators.names().any(|name| name == entry.name);
+                let why =
+                    if known { "mediators cannot be run yet" } else { "nothing of that name is installed" };
+                Err(BuildError::at(&entry.name, why))
+            }
+        }
+    }
+}

@@ -1,1 +1,34 @@
 //! The gateway's configuration: the file as written, and as it is run.
+
+mod file;
+
+use std::time::Duration;
+
+use apim_core::Entry;
+use ipnet::IpNet;
+
+pub use file::{ConfigError, File};
+
+use crate::{auth, chain};
+
+/// The configuration as it is run: nothing in it means *default* any more.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Gateway {
+    /// The gateway's links, in order.
+    pub handlers: Vec<Entry>,
+    /// Networks whose peers may say who their client is.
+    pub trusted_proxies: Vec<IpNet>,
+    /// By how much the clocks of key managers may differ.
+    pub leeway: Duration,
+}
+
+impl Default for Gateway {
+    fn default() -> Self {
+        Self {
+            handlers: chain::usual(),
+            trusted_proxies: Vec::new(),
+            leeway: auth::JwtVerifier::USUAL_LEEWAY,
+        }
+    }
+}

@@ -9,9 +9,10 @@
 mod date;
 
 use apim_core::fault::{Fault, Rescue, Shape};
+use apim_core::model::Schemes;
 use apim_core::{Body, Context};
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderName, HeaderValue, Response};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
 /// The header that carries a request's id, to the caller and to the backend.
@@ -42,6 +43,9 @@ impl Rescue for Json {
         let headers = response.headers_mut();
         headers.extend(fault.headers().iter().map(|(name, value)| (name.clone(), value.clone())));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+        if fault.status() == StatusCode::UNAUTHORIZED && !headers.contains_key(WWW_AUTHENTICATE) {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge(context)));
+        }
         if let Ok(id) = HeaderValue::try_from(context.request_id.to_string()) {
             headers.insert(REQUEST_ID, id);
         }
@@ -51,6 +55,22 @@ impl Rescue for Json {
             headers.insert(RETRY_AFTER, date);
         }
         response
+    }
+}
+
+/// The challenges of all schemes of the API (RFC 9110 section 11.6.1, RFC 6750 section 3; spec:
+/// gateway-errors, "WWW-Authenticate").
+fn challenge(context: &Context) -> &'static str {
+    const BEARER: &str = "Bearer realm=\"WSO2 API Manager\" error=\"invalid_token\", \
+                          error_description=\"The provided token is invalid\"";
+    const API_KEY: &str = "API Key realm=\"WSO2 API Manager\" error=\"invalid_token\", \
+                           error_description=\"The provided token is invalid\"";
+    const BOTH: &str = "Bearer realm=\"WSO2 API Manager\", API Key realm=\"WSO2 API Manager\" \
+                        error=\"invalid_token\", error_description=\"The provided token is invalid\"";
+    match context.api.as_ref().map(|api| api.schemes) {
+        Some(Schemes { oauth2: true, api_key: true }) => BOTH,
+        Some(Schemes { oauth2: false, api_key: true }) => API_KEY,
+        _ => BEARER,
     }
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 /// Bytes of a path that are accepted.
-pub const LONGEST: usize = 8 * 1024;
+const LONGEST: usize = 8 * 1024;
 
 /// A path in canonical form: what the router, the policies and the backend all see.
 ///

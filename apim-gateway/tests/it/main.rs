@@ -4,6 +4,7 @@
 
 mod bench;
 mod drain;
+mod gateway;
 mod http1;
 mod http2;
 mod smuggling;

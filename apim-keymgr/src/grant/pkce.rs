@@ -27,8 +27,6 @@ impl<'a> Challenge<'a> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::Challenge;
 
     #[test]

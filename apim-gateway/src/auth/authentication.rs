@@ -1,0 +1,178 @@
+//! Finds out who calls.
+
+use std::sync::Arc;
+
+use apim_core::handler::Prompt;
+use apim_core::model::{AuthType, KeyType, UserName};
+use apim_core::{
+    BuildError, Claims, Clock, Exchange, Fault, Filter, Flow, Link, Parts, Principal, Provide, Step,
+    TokenVerifier, fault,
+};
+use http::header::REFERER;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::credential::{Credential, Readers};
+use super::jwt::invalid;
+use crate::deploy::{KeyDigest, Site, View};
+
+/// Takes the credential out of the request and makes a principal of it.
+///
+/// Which header counts as a candidate follows spec gateway-security, section 1: what no scheme of the API
+/// reads is missing (900902), what one reads and cannot accept is invalid (900901). A credential that was
+/// presented is never ignored in favour of another. On operations for everybody the principal is anonymous,
+/// whatever was presented.
+pub struct Authentication {
+    site: Arc<Site>,
+    readers: Readers,
+    verifier: Arc<dyn TokenVerifier>,
+    clock: Arc<dyn Clock>,
+    anonymous: Principal,
+    missing: String,
+}
+
+/// Nothing to configure.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {}
+
+impl Authentication {
+    fn identify(&self, exchange: &mut Exchange, claims: Arc<Claims>) -> Result<Flow, Fault> {
+        let trusted = &self.site.api.key_managers;
+        if !trusted.is_empty() && !trusted.contains(&claims.key_manager) {
+            return Err(invalid(format!("the API does not accept tokens of {}", claims.key_manager)));
+        }
+        let mut principal = Principal::new(claims.subject.clone());
+        principal.client = Some(claims.client.clone());
+        principal.claims = Some(claims);
+        exchange.context_mut().principal = Some(principal);
+        Ok(Flow::Continue)
+    }
+
+    /// An API key is known by its digest only, and looked up by it, so that the time it takes tells nothing
+    /// about any key.
+    fn unlock(&self, exchange: &mut Exchange, presented: &str) -> Result<Flow, Fault> {
+        let context = exchange.context();
+        let view = View::of(context).ok_or_else(|| Fault::new(fault::UNCLASSIFIED))?;
+        let key = view.key(&KeyDigest::of(presented.as_bytes())).ok_or_else(|| invalid("unknown API key"))?;
+        if key.expires_at.is_some_and(|at| at <= self.clock.now()) {
+            return Err(Fault::new(fault::TOKEN_EXPIRED).because("Renew the API key and try again"));
+        }
+        let forbidden = |why: &str| {
+            Fault::new(fault::FORBIDDEN)
+                .because("Access forbidden for the invocations")
+                .detail(format!("API key {}: {why}", key.id))
+        };
+        if key.api.as_ref().is_some_and(|api| *api != self.site.api.id) {
+            return Err(forbidden("it is for another API"));
+        }
+        if !key.permits_address(context.client_ip) {
+            return Err(forbidden("not from this address"));
+        }
+        let referer = exchange.headers().get(REFERER).and_then(|value| value.to_str().ok());
+        if !key.permits_referer(referer) {
+            return Err(forbidden("not from this page"));
+        }
+        let application =
+            view.application(&key.application).ok_or_else(|| forbidden("its application is gone"))?;
+        let mut principal = Principal::new(application.owner.clone());
+        principal.application = Some(application.clone());
+        principal.key_type = key.key_type;
+        exchange.context_mut().principal = Some(principal);
+        Ok(Flow::Continue)
+    }
+}
+
+impl Prompt for Authentication {
+    fn request<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a, Result<Flow, Fault>> {
+        let open = exchange.context().operation().is_some_and(|operation| operation.auth == AuthType::None);
+        let credential = match self.readers.take(exchange) {
+            _ if open => {
+                exchange.context_mut().principal = Some(self.anonymous.clone());
+                return Step::Done(Ok(Flow::Continue));
+            }
+            Ok(Some(credential)) => credential,
+            Ok(None) => {
+                return Step::Done(Err(Fault::new(fault::MISSING_CREDENTIALS).because(self.missing.clone())));
+            }
+            Err(fault) => return Step::Done(Err(fault)),
+        };
+        let token = match credential {
+            Credential::Token(token) => token,
+            Credential::ApiKey(key) => return Step::Done(self.unlock(exchange, key.as_str())),
+        };
+        let worker = exchange.context().worker;
+        if let Step::Done(claims) = self.verifier.verify_on(token.as_str(), worker) {
+            return Step::Done(claims.and_then(|claims| self.identify(exchange, claims)));
+        }
+        // What was not polled has had no effect, and can be asked for again by a future that owns the token.
+        Step::wait(async move {
+            let claims = self.verifier.verify_on(token.as_str(), worker).await?;
+            self.identify(exchange, claims)
+        })
+    }
+}
+
+impl Provide<Link> for Authentication {
+    const NAME: &'static str = "authentication";
+    type Config = Config;
+
+    async fn build(_: Config, parts: &Parts) -> Result<Link, BuildError> {
+        let site = parts.get::<Arc<Site>>()?;
+        let verifier = parts.get()?;
+        let readers = site.readers.clone();
+        let missing = missing(&readers);
+        let anonymous = anonymous(&site);
+        Ok(Link::prompt(Self { site, readers, verifier, clock: parts.clock(), anonymous, missing }))
+    }
+}
+
+/// Lets everybody in, as nobody. For gateways in front of which somebody else authenticates.
+#[derive(Debug)]
+pub struct Anonymous(Principal);
+
+impl Filter for Anonymous {
+    fn request(&self, exchange: &mut Exchange) -> Result<Flow, Fault> {
+        exchange.context_mut().principal = Some(self.0.clone());
+        Ok(Flow::Continue)
+    }
+}
+
+impl Provide<Link> for Anonymous {
+    const NAME: &'static str = "anonymous";
+    type Config = Config;
+
+    async fn build(_: Config, parts: &Parts) -> Result<Link, BuildError> {
+        Ok(Link::filter(Self(anonymous(&*parts.get::<Arc<Site>>()?))))
+    }
+}
+
+/// Nobody in particular, who is led to the sandbox only if there is nothing else.
+fn anonymous(site: &Site) -> Principal {
+    let endpoints = &site.api.endpoints;
+    let mut principal = Principal::new(UserName::from("anonymous"));
+    if endpoints.production.is_none() && endpoints.sandbox.is_some() {
+        principal.key_type = KeyType::Sandbox;
+    }
+    principal
+}
+
+/// Says how to do it, with one example for each scheme.
+fn missing(readers: &Readers) -> String {
+    let mut examples = Vec::new();
+    if readers.schemes.oauth2 {
+        let name = match readers.authorization.as_str() {
+            "authorization" => "Authorization",
+            other => other,
+        };
+        examples.push(format!("'{name} : Bearer ACCESS_TOKEN'"));
+    }
+    if readers.schemes.api_key {
+        let name = match readers.api_key.as_str() {
+            "apikey" => "ApiKey",
+            other => other,
+        };
+        examples.push(format!("'{name} : API_KEY'"));
+    }
+    format!("Invalid Credentials. Make sure your API invocation call has a header: {}", examples.join(" or "))
+}

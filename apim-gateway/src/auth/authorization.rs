@@ -1,0 +1,79 @@
+//! Looks at what a token is good for.
+
+use std::sync::Arc;
+
+use apim_core::key_manager::TokenKind;
+use apim_core::model::AuthType;
+use apim_core::{BuildError, Claims, Exchange, Fault, Filter, Flow, Link, Parts, Provide, fault};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::deploy::Site;
+
+/// Audience, kind and scopes of a token against what the API and the operation ask for.
+///
+/// An API key has no scopes and no audience, and is not asked for them (spec: gateway-security, section 4:
+/// scopes belong to tokens); it speaks for an application, and opens no operation that is for users only.
+#[derive(Debug)]
+pub struct Authorization {
+    site: Arc<Site>,
+}
+
+/// Nothing to configure.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {}
+
+impl Filter for Authorization {
+    fn request(&self, exchange: &mut Exchange) -> Result<Flow, Fault> {
+        let context = exchange.context();
+        let (Some(operation), Some(principal)) = (context.operation(), &context.principal) else {
+            return Err(
+                Fault::new(fault::UNCLASSIFIED).detail("nobody was authenticated before `authorization`")
+            );
+        };
+        if operation.auth == AuthType::None {
+            return Ok(Flow::Continue);
+        }
+        let Some(claims) = &principal.claims else {
+            return match operation.auth {
+                AuthType::User if principal.application.is_some() => Err(Fault::new(fault::WRONG_TOKEN_TYPE)),
+                _ => Ok(Flow::Continue),
+            };
+        };
+        self.audience(claims)?;
+        match (operation.auth, claims.kind) {
+            (AuthType::Application, TokenKind::User) | (AuthType::User, TokenKind::Application) => {
+                return Err(Fault::new(fault::WRONG_TOKEN_TYPE));
+            }
+            _ => {}
+        }
+        if operation.scopes.is_empty() || operation.scopes.iter().any(|scope| claims.has_scope(scope)) {
+            return Ok(Flow::Continue);
+        }
+        Err(Fault::new(fault::MISSING_SCOPE)
+            .because("User is NOT authorized to access the Resource. Scope validation failed.")
+            .detail(format!("one of {:?} is wanted, the token has {:?}", operation.scopes, claims.scopes)))
+    }
+}
+
+impl Authorization {
+    fn audience(&self, claims: &Claims) -> Result<(), Fault> {
+        let wanted = &self.site.api.audiences;
+        if wanted.is_empty() || wanted.iter().any(|audience| claims.audiences.contains(audience)) {
+            return Ok(());
+        }
+        Err(Fault::new(fault::WRONG_AUDIENCE)
+            .because("The access token does not allow you to access the requested resource")
+            .detail(format!("one of {wanted:?} is wanted, the token has {:?}", claims.audiences)))
+    }
+}
+
+impl Provide<Link> for Authorization {
+    const NAME: &'static str = "authorization";
+    type Config = Config;
+
+    async fn build(_: Config, parts: &Parts) -> Result<Link, BuildError> {
+        Ok(Link::filter(Self { site: parts.get()? }))
+    }
+}

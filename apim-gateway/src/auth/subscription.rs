@@ -1,0 +1,111 @@
+//! Finds the caller's application, and its leave to call the API.
+
+use std::sync::Arc;
+
+use apim_core::model::{Application, KeyType, LifecycleState, Subscription as Leave, SubscriptionState};
+use apim_core::{BuildError, Exchange, Fault, Filter, Flow, Link, Parts, Principal, Provide, fault};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::deploy::{Site, View};
+
+/// Subscription validation (spec: gateway-security, section 3), entirely in memory.
+///
+/// It applies to tokens and to API keys alike. APIs without business plans, and prototypes, need no
+/// subscription; the application is then learned if there is one.
+#[derive(Debug)]
+pub struct Subscription {
+    site: Arc<Site>,
+}
+
+/// Nothing to configure.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {}
+
+impl Subscription {
+    fn find(&self, view: &View, principal: &Principal) -> Result<Found, Fault> {
+        let api = &self.site.api;
+        let needed = api.subscriptions && api.state != LifecycleState::Prototyped;
+        let (application, mapped) = match (&principal.application, &principal.claims) {
+            (Some(application), _) => (Some(application.clone()), None),
+            (None, Some(claims)) => {
+                let mapping = view.mapping(&claims.key_manager, &claims.client);
+                let application = mapping.and_then(|mapping| view.application(&mapping.application));
+                (application.cloned(), mapping.map(|mapping| mapping.key_type))
+            }
+            // Whoever stands in another link's trust needs no application.
+            (None, None) => return Ok(Found::default()),
+        };
+        let key_type = match api.state {
+            LifecycleState::Prototyped => Some(KeyType::Production),
+            _ => mapped,
+        };
+        let Some(application) = application else {
+            return if needed {
+                Err(refused("no application has this key"))
+            } else {
+                Ok(Found { key_type, ..Found::default() })
+            };
+        };
+        let subscription = match view.subscription(&application.id, &api.id) {
+            Some(subscription) => subscription,
+            None if needed => return Err(refused("the application has not subscribed")),
+            None => return Ok(Found { application: Some(application), subscription: None, key_type }),
+        };
+        match subscription.state {
+            SubscriptionState::Unblocked => {}
+            SubscriptionState::ProdOnlyBlocked
+                if key_type.unwrap_or(principal.key_type) == KeyType::Sandbox => {}
+            SubscriptionState::Blocked | SubscriptionState::ProdOnlyBlocked => {
+                return Err(Fault::new(fault::SUBSCRIPTION_BLOCKED)
+                    .detail(format!("subscription {}", subscription.id)));
+            }
+            SubscriptionState::OnHold | SubscriptionState::Rejected => {
+                return Err(Fault::new(fault::SUBSCRIPTION_INACTIVE)
+                    .detail(format!("subscription {}", subscription.id)));
+            }
+        }
+        Ok(Found { application: Some(application), subscription: Some(subscription.clone()), key_type })
+    }
+}
+
+#[derive(Default)]
+struct Found {
+    application: Option<Arc<Application>>,
+    subscription: Option<Arc<Leave>>,
+    key_type: Option<KeyType>,
+}
+
+impl Filter for Subscription {
+    fn request(&self, exchange: &mut Exchange) -> Result<Flow, Fault> {
+        let context = exchange.context();
+        let (Some(view), Some(principal)) = (View::of(context), &context.principal) else {
+            return Err(
+                Fault::new(fault::UNCLASSIFIED).detail("nobody was authenticated before `subscription`")
+            );
+        };
+        let found = self.find(view, principal)?;
+        if let Some(principal) = &mut exchange.context_mut().principal {
+            principal.application = found.application;
+            principal.subscription = found.subscription;
+            principal.key_type = found.key_type.unwrap_or(principal.key_type);
+        }
+        Ok(Flow::Continue)
+    }
+}
+
+impl Provide<Link> for Subscription {
+    const NAME: &'static str = "subscription";
+    type Config = Config;
+
+    async fn build(_: Config, parts: &Parts) -> Result<Link, BuildError> {
+        Ok(Link::filter(Self { site: parts.get()? }))
+    }
+}
+
+fn refused(why: &'static str) -> Fault {
+    Fault::new(fault::FORBIDDEN)
+        .because("User is NOT authorized to access the Resource. API Subscription validation failed.")
+        .detail(why)
+}

@@ -1,0 +1,106 @@
+//! The configuration as it stands in a file.
+
+use std::fmt;
+use std::time::Duration;
+
+use apim_core::{BuildError, Entry};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Gateway;
+use crate::{auth, chain, deploy};
+
+/// The longest leeway that can be meant: with more, expired tokens live on.
+const LONGEST_LEEWAY: Duration = Duration::from_secs(300);
+
+/// The gateway's part of a configuration file, as its author wrote it.
+///
+/// ```
+/// use apim_gateway::config::File;
+///
+/// let file = File::parse("trusted_proxies: [10.0.0.0/8]\nhandlers:\n  - use: cors\n  - use: anonymous\n").unwrap();
+/// assert_eq!(file.resolve().unwrap().handlers.len(), 2);
+///
+/// let wrong = File::parse("trusted_proxies: [10.0.0.0/80, moon]\nleeway_seconds: 900\n").unwrap();
+/// let mistakes = wrong.resolve().unwrap_err().to_string();
+/// assert!(mistakes.contains("trusted_proxies[0]") && mistakes.contains("trusted_proxies[1]"));
+/// assert!(mistakes.contains("leeway_seconds"));
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct File {
+    /// The gateway's links, in order, instead of the usual list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handlers: Option<Vec<Entry>>,
+    /// Addresses and networks of proxies that may set `X-Forwarded-For`. Default: none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub trusted_proxies: Vec<String>,
+    /// By how many seconds the clocks of key managers may differ. Default 5, at most 300.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leeway_seconds: Option<u64>,
+}
+
+impl File {
+    /// Reads YAML, or JSON, which is YAML too.
+    ///
+    /// # Errors
+    ///
+    /// With the line, if it is not YAML, has an unknown key, or a value of the wrong type.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        if text.trim().is_empty() {
+            return Ok(Self::default());
+        }
+        serde_saphyr::from_str(text).map_err(|error| ConfigError(vec![BuildError::at("", error.to_string())]))
+    }
+
+    /// Makes of it what is run.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake there is, each with its path.
+    pub fn resolve(self) -> Result<Gateway, ConfigError> {
+        let mut mistakes = Vec::new();
+        let mut trusted_proxies = Vec::with_capacity(self.trusted_proxies.len());
+        for (index, text) in self.trusted_proxies.iter().enumerate() {
+            match deploy::network(text) {
+                Ok(network) => trusted_proxies.push(network),
+                Err(error) => mistakes.push(BuildError::at(format!("trusted_proxies[{index}]"), error)),
+            }
+        }
+        let leeway = self.leeway_seconds.map_or(auth::JwtVerifier::USUAL_LEEWAY, Duration::from_secs);
+        if leeway > LONGEST_LEEWAY {
+            mistakes.push(BuildError::at("leeway_seconds", "at most 300"));
+        }
+        let handlers = self.handlers.unwrap_or_else(chain::usual);
+        if mistakes.is_empty() {
+            Ok(Gateway { handlers, trusted_proxies, leeway })
+        } else {
+            Err(ConfigError(mistakes))
+        }
+    }
+}
+
+/// What is wrong with a configuration: every mistake, each with its path.
+#[derive(Debug)]
+pub struct ConfigError(Vec<BuildError>);
+
+impl ConfigError {
+    /// The mistakes.
+    pub fn mistakes(&self) -> &[BuildError] {
+        &self.0
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, mistake) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{mistake}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigError {}

@@ -1,0 +1,77 @@
+//! Refuses calls that an administrator has denied (spec: throttling, section 8).
+
+use std::sync::Arc;
+
+use apim_core::model::DenyId;
+use apim_core::{BuildError, Exchange, Fault, Filter, Flow, Link, Parts, Provide, fault};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::deploy::{Site, View};
+
+/// Refuses by API and by the caller's address, before it is known who calls.
+#[derive(Debug)]
+pub struct Deny {
+    site: Arc<Site>,
+}
+
+/// Refuses by application and by user, once they are known.
+#[derive(Debug)]
+pub struct DenyCaller {
+    site: Arc<Site>,
+}
+
+/// Nothing to configure.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {}
+
+impl Filter for Deny {
+    fn request(&self, exchange: &mut Exchange) -> Result<Flow, Fault> {
+        let context = exchange.context();
+        let Some(view) = View::of(context) else { return Ok(Flow::Continue) };
+        let denies = view.denies();
+        let by_address = || denies.address(&self.site.api.tenant, context.client_ip);
+        allow_unless(denies.context(&self.site.context).or_else(by_address))
+    }
+}
+
+impl Filter for DenyCaller {
+    fn request(&self, exchange: &mut Exchange) -> Result<Flow, Fault> {
+        let context = exchange.context();
+        let (Some(view), Some(principal)) = (View::of(context), &context.principal) else {
+            return Ok(Flow::Continue);
+        };
+        let denies = view.denies();
+        let application = principal.application.as_ref();
+        let by_user = || denies.user(&self.site.api.tenant, &principal.user);
+        allow_unless(application.and_then(|application| denies.application(application)).or_else(by_user))
+    }
+}
+
+fn allow_unless(denied: Option<&DenyId>) -> Result<Flow, Fault> {
+    match denied {
+        None => Ok(Flow::Continue),
+        Some(id) => Err(Fault::new(fault::DENIED)
+            .because("You have been blocked from accessing the resource")
+            .detail(format!("deny policy {id}"))),
+    }
+}
+
+impl Provide<Link> for Deny {
+    const NAME: &'static str = "deny";
+    type Config = Config;
+
+    async fn build(_: Config, parts: &Parts) -> Result<Link, BuildError> {
+        Ok(Link::filter(Self { site: parts.get()? }))
+    }
+}
+
+impl Provide<Link> for DenyCaller {
+    const NAME: &'static str = "deny-caller";
+    type Config = Config;
+
+    async fn build(_: Config, parts: &Parts) -> Result<Link, BuildError> {
+        Ok(Link::filter(Self { site: parts.get()? }))
+    }
+}

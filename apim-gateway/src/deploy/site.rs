@@ -1,0 +1,151 @@
+//! An API at its place on this gateway.
+
+use std::fmt;
+use std::sync::Arc;
+
+use apim_core::fault::Rescue;
+use apim_core::model::{Api, Operation};
+use apim_core::{BuildError, Link, Pipeline};
+use http::{HeaderName, Method};
+
+use crate::auth::Readers;
+use crate::chain::Origin;
+use crate::router::{Base, Host, Resources};
+use crate::upstream;
+
+/// Operations an API may have.
+const MOST_OPERATIONS: usize = 4096;
+
+/// What the links of an API may know when they are built, through [`Parts`](apim_core::Parts) as
+/// `Arc<Site>`: the API, checked, and what follows from it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Site {
+    /// The API, with at least one operation.
+    pub api: Arc<Api>,
+    /// Its versioned context, as `/petstore/1.0.0`.
+    pub context: Arc<str>,
+    /// Its operations, by method and path.
+    pub resources: Resources,
+    pub(crate) readers: Readers,
+    source: Arc<Api>,
+    bases: Vec<Base>,
+}
+
+impl Site {
+    /// Checks an API.
+    ///
+    /// # Errors
+    ///
+    /// The place in the API, and the rule that is broken.
+    pub fn new(source: &Arc<Api>) -> Result<Self, BuildError> {
+        let api = with_operations(source);
+        if api.operations.len() > MOST_OPERATIONS {
+            return Err(BuildError::at("operations", format!("there are more than {MOST_OPERATIONS}")));
+        }
+        if api.version.is_empty() || api.version.contains('/') {
+            return Err(BuildError::at("version", "it is empty, or has a slash"));
+        }
+        let operations = api.operations.iter().map(|operation| (&*operation.method, &*operation.path));
+        let resources = Resources::new(operations)
+            .map_err(|(index, error)| BuildError::at(format!("operations[{index}]"), error))?;
+        let readers = Readers {
+            schemes: api.schemes,
+            authorization: header(
+                "authorization_header",
+                api.authorization_header.as_deref(),
+                "authorization",
+            )?,
+            api_key: header("api_key_header", api.api_key_header.as_deref(), "apikey")?,
+        };
+        let bases = bases(&api)?;
+        check_endpoints(&api)?;
+        let context = api.versioned_context().into();
+        Ok(Self { context, api, resources, readers, source: source.clone(), bases })
+    }
+
+    /// The API as it was deployed.
+    pub(super) fn source(&self) -> &Arc<Api> {
+        &self.source
+    }
+
+    pub(super) fn bases(&self) -> &[Base] {
+        &self.bases
+    }
+}
+
+fn check_endpoints(api: &Api) -> Result<(), BuildError> {
+    for (place, endpoint) in [("production", &api.endpoints.production), ("sandbox", &api.endpoints.sandbox)]
+    {
+        if let Some(endpoint) = endpoint {
+            upstream::check(endpoint).map_err(|error| BuildError::at(format!("endpoints.{place}"), error))?;
+        }
+    }
+    Ok(())
+}
+
+/// An API that names no operation serves every method on every path.
+fn with_operations(api: &Arc<Api>) -> Arc<Api> {
+    if !api.operations.is_empty() {
+        return api.clone();
+    }
+    let every = Operation { method: "*".to_owned(), ..Operation::new(&Method::GET, "/*") };
+    Arc::new(Api { operations: vec![every], ..(**api).clone() })
+}
+
+fn bases(api: &Api) -> Result<Vec<Base>, BuildError> {
+    let mut hosts = Vec::with_capacity(api.hosts.len());
+    for (index, host) in api.hosts.iter().enumerate() {
+        hosts.push(Host::parse(host).map_err(|error| BuildError::at(format!("hosts[{index}]"), error))?);
+    }
+    let hosts: Vec<_> =
+        if hosts.is_empty() { vec![None] } else { hosts.iter().map(|host| Some(host.as_str())).collect() };
+    let mut contexts = vec![(api.versioned_context(), true)];
+    if api.default_version {
+        contexts.push((api.default_context(), false));
+    }
+    let mut bases = Vec::new();
+    for (context, versioned) in &contexts {
+        for host in &hosts {
+            let base = Base::new(context, *host, *versioned);
+            bases.push(base.map_err(|error| BuildError::at("context", error))?);
+        }
+    }
+    Ok(bases)
+}
+
+fn header(place: &str, name: Option<&str>, usual: &'static str) -> Result<HeaderName, BuildError> {
+    HeaderName::try_from(name.unwrap_or(usual)).map_err(|error| BuildError::at(place, error))
+}
+
+/// An API that is served: its site, and its links folded into one pipeline.
+pub struct Deployed {
+    site: Arc<Site>,
+    pub(crate) pipeline: Pipeline<Origin>,
+}
+
+impl Deployed {
+    pub(crate) fn new(site: Arc<Site>, links: Vec<Link>, origin: Origin, rescue: Arc<dyn Rescue>) -> Self {
+        Self { site, pipeline: Pipeline::new(links, origin, rescue) }
+    }
+
+    /// The API.
+    pub fn api(&self) -> &Arc<Api> {
+        &self.site.api
+    }
+
+    /// What its links know.
+    pub fn site(&self) -> &Arc<Site> {
+        &self.site
+    }
+
+    pub(super) fn bases(&self) -> &[Base] {
+        &self.site.bases
+    }
+}
+
+impl fmt::Debug for Deployed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deployed").field("api", &self.site.api.id).field("links", &self.pipeline).finish()
+    }
+}

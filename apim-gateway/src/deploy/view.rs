@@ -1,0 +1,239 @@
+//! All that one request may have to look up, as it stood at one revision.
+
+use std::sync::Arc;
+
+use apim_core::event::{Change, Revision};
+use apim_core::model::{
+    ApiId, Application, ApplicationId, ClientId, KeyId, KeyManagerName, KeyMapping, Subscription,
+    SubscriptionId,
+};
+use apim_core::{Context, Timestamp};
+
+use super::{Denies, Deployed, Key, KeyDigest, KeyManagers, Policies, Revocations, Shards};
+use crate::auth::KeySet;
+use crate::router::{Base, Bases, Taken};
+
+/// An immutable index over everything that routing and authorising need.
+///
+/// A request keeps the view it began with, so no change can take an API from under it. Cloning a view and
+/// applying one change costs what the change touches, since [`Shards`] share the rest.
+#[derive(Debug, Clone, Default)]
+pub struct View {
+    revision: Revision,
+    pub(super) bases: Bases<Arc<Deployed>>,
+    pub(super) apis: Shards<ApiId, Arc<Deployed>>,
+    applications: Shards<ApplicationId, Arc<Application>>,
+    subscriptions: Shards<ApplicationId, Vec<Arc<Subscription>>>,
+    subscribers: Shards<SubscriptionId, ApplicationId>,
+    mappings: Shards<ClientId, Vec<Arc<KeyMapping>>>,
+    keys: Shards<KeyDigest, Arc<Key>>,
+    key_digests: Shards<KeyId, KeyDigest>,
+    policies: Policies,
+    denies: Arc<Denies>,
+    key_managers: KeyManagers,
+    revocations: Revocations,
+}
+
+/// A change that the gateway has understood: what had to be built has been built.
+#[derive(Debug)]
+pub(super) enum Update {
+    Deploy(Arc<Deployed>),
+    Key(Key),
+    Keys(KeySet),
+    Other(Change),
+}
+
+impl View {
+    /// The revision it stands at.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// Who serves a canonical path on a host, and how long the base path is.
+    pub fn route(&self, host: Option<&str>, path: &str) -> Option<(&Arc<Deployed>, usize)> {
+        self.bases.find(host, path)
+    }
+
+    /// A deployed API.
+    pub fn api(&self, id: &ApiId) -> Option<&Arc<Deployed>> {
+        self.apis.get(id)
+    }
+
+    /// How many APIs are deployed.
+    pub fn len(&self) -> usize {
+        self.apis.len()
+    }
+
+    /// Whether nothing is deployed.
+    pub fn is_empty(&self) -> bool {
+        self.apis.is_empty()
+    }
+
+    /// An application.
+    pub fn application(&self, id: &ApplicationId) -> Option<&Arc<Application>> {
+        self.applications.get(id)
+    }
+
+    /// An application's leave to call an API.
+    pub fn subscription(&self, application: &ApplicationId, api: &ApiId) -> Option<&Arc<Subscription>> {
+        self.subscriptions.get(application)?.iter().find(|subscription| subscription.api == *api)
+    }
+
+    /// Which application an OAuth client speaks for.
+    pub fn mapping(&self, key_manager: &KeyManagerName, client: &ClientId) -> Option<&Arc<KeyMapping>> {
+        self.mappings.get(client)?.iter().find(|mapping| mapping.key_manager == *key_manager)
+    }
+
+    /// The API key with this digest.
+    pub fn key(&self, digest: &KeyDigest) -> Option<&Arc<Key>> {
+        self.keys.get(digest)
+    }
+
+    /// The throttling policies.
+    pub fn policies(&self) -> &Policies {
+        &self.policies
+    }
+
+    /// The deny policies.
+    pub fn denies(&self) -> &Denies {
+        &self.denies
+    }
+
+    /// The key managers, with their keys.
+    pub fn key_managers(&self) -> &KeyManagers {
+        &self.key_managers
+    }
+
+    /// What was revoked.
+    pub fn revocations(&self) -> &Revocations {
+        &self.revocations
+    }
+
+    /// The view a request began with.
+    pub fn of(context: &Context) -> Option<&Self> {
+        context.pinned::<Pinned>().map(|pinned| &*pinned.0)
+    }
+
+    /// Nothing yet, for a view that is to replace this one.
+    pub(super) fn emptied(&self) -> Self {
+        Self { key_managers: self.key_managers.after(), ..Self::default() }
+    }
+
+    /// Who holds one of these base paths already.
+    pub(super) fn taken(&self, bases: &[Base], api: &ApiId) -> Option<Taken> {
+        bases.iter().find_map(|base| self.bases.taken(base, api))
+    }
+
+    pub(super) fn stands_at(&mut self, revision: Revision) {
+        self.revision = revision;
+    }
+
+    pub(super) fn forget_expired(&mut self, now: Timestamp) {
+        self.revocations.forget_expired(now);
+    }
+
+    pub(super) fn update(&mut self, update: Update) {
+        match update {
+            Update::Deploy(deployed) => self.deploy(deployed),
+            Update::Key(key) => self.save_key(key),
+            Update::Keys(keys) => self.key_managers.save(keys),
+            Update::Other(change) => self.change(change),
+        }
+    }
+
+    fn change(&mut self, change: Change) {
+        match change {
+            Change::ApiUndeployed(id) => self.undeploy(&id),
+            Change::ApplicationSaved(application) => {
+                self.applications.insert(application.id.clone(), application);
+            }
+            Change::ApplicationRemoved(id) => {
+                self.applications.remove(&id);
+            }
+            Change::SubscriptionSaved(subscription) => self.save_subscription(subscription),
+            Change::SubscriptionRemoved(id) => self.remove_subscription(&id),
+            Change::KeyMappingSaved(mapping) => self.save_mapping(mapping),
+            Change::KeyMappingRemoved { key_manager, client } => self.remove_mapping(&key_manager, &client),
+            Change::ApiKeyRemoved(id) => self.remove_key(&id),
+            Change::PolicySaved(policy) => self.policies.save((*policy).clone()),
+            Change::PolicyRemoved { kind, name } => self.policies.remove(kind, &name),
+            Change::DenySaved(deny) => self.denies = Arc::new(self.denies.with(deny)),
+            Change::DenyRemoved(id) => self.denies = Arc::new(self.denies.without(&id)),
+            Change::KeyManagerRemoved(name) => self.key_managers.remove(&name),
+            Change::Revoked(revocation) => self.revocations.add(revocation),
+            // What has to be built first never comes this way.
+            _ => {}
+        }
+    }
+
+    fn deploy(&mut self, deployed: Arc<Deployed>) {
+        let id = deployed.api().id.clone();
+        self.undeploy(&id);
+        for base in deployed.bases() {
+            self.bases.claim(base, id.clone(), deployed.clone());
+        }
+        self.apis.insert(id, deployed);
+    }
+
+    fn undeploy(&mut self, id: &ApiId) {
+        let Some(deployed) = self.apis.remove(id) else { return };
+        for base in deployed.bases() {
+            self.bases.release(base, id);
+        }
+    }
+
+    fn save_subscription(&mut self, subscription: Arc<Subscription>) {
+        self.remove_subscription(&subscription.id);
+        self.subscribers.insert(subscription.id.clone(), subscription.application.clone());
+        match self.subscriptions.get_mut(&subscription.application) {
+            Some(all) => all.push(subscription),
+            None => {
+                self.subscriptions.insert(subscription.application.clone(), vec![subscription]);
+            }
+        }
+    }
+
+    fn remove_subscription(&mut self, id: &SubscriptionId) {
+        let Some(application) = self.subscribers.remove(id) else { return };
+        let Some(all) = self.subscriptions.get_mut(&application) else { return };
+        all.retain(|subscription| subscription.id != *id);
+        if all.is_empty() {
+            self.subscriptions.remove(&application);
+        }
+    }
+
+    fn save_mapping(&mut self, mapping: Arc<KeyMapping>) {
+        self.remove_mapping(&mapping.key_manager, &mapping.client);
+        match self.mappings.get_mut(&mapping.client) {
+            Some(all) => all.push(mapping),
+            None => {
+                self.mappings.insert(mapping.client.clone(), vec![mapping]);
+            }
+        }
+    }
+
+    fn remove_mapping(&mut self, key_manager: &KeyManagerName, client: &ClientId) {
+        let Some(all) = self.mappings.get_mut(client) else { return };
+        all.retain(|mapping| mapping.key_manager != *key_manager);
+        if all.is_empty() {
+            self.mappings.remove(client);
+        }
+    }
+
+    fn save_key(&mut self, key: Key) {
+        self.remove_key(&key.id);
+        self.key_digests.insert(key.id.clone(), key.digest);
+        self.keys.insert(key.digest, Arc::new(key));
+    }
+
+    fn remove_key(&mut self, id: &KeyId) {
+        if let Some(digest) = self.key_digests.remove(id) {
+            self.keys.remove(&digest);
+        }
+    }
+}
+
+/// A view as requests hold it. Each worker wraps the view in one of its own, so that holding it does not
+/// count on a counter that all workers share.
+#[derive(Debug)]
+pub(crate) struct Pinned(pub(crate) Arc<View>);

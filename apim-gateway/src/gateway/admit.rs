@@ -1,0 +1,101 @@
+//! From a request's head to the API that serves it.
+
+use std::sync::Arc;
+
+use apim_core::{Context, Fault, fault};
+use bytes::{BufMut as _, BytesMut};
+use http::header::{ACCEPT, ACCESS_CONTROL_REQUEST_METHOD};
+use http::uri::PathAndQuery;
+use http::{Method, StatusCode, Uri, request};
+
+use crate::cors::Allowed;
+use crate::deploy::{Deployed, View};
+use crate::rescue::Form;
+use crate::router::{Ambiguous, Found, Host, Path};
+
+/// Computes the canonical view of a request, once, and finds its API and operation. The context learns of
+/// both; the head's target becomes the path below the API's context.
+pub(super) fn admit<'v>(
+    view: &'v View,
+    head: &mut request::Parts,
+    context: &mut Context,
+) -> Result<&'v Arc<Deployed>, Fault> {
+    if wants_problem(head) {
+        context.slots.insert(Form::Problem);
+    }
+    let host = Host::of(head).map_err(refused)?;
+    let uri = head.uri.clone();
+    let path = Path::parse(uri.path()).map_err(refused)?;
+    if path.is_rewritten() {
+        context.uri = with_path(&uri, path.as_str())?;
+    }
+    let host = host.as_ref().map(Host::as_str);
+    let (deployed, base) = view
+        .route(host, path.as_str())
+        .ok_or_else(|| Fault::new(fault::NO_SUCH_API).because("The requested resource is not available."))?;
+    context.api = Some(deployed.api().clone());
+    let below = match &path.as_str()[base..] {
+        "" => "/",
+        below => below,
+    };
+    find(deployed, head, below, context);
+    head.uri = below_context(&uri, &path, base)?;
+    Ok(deployed)
+}
+
+/// Finds the operation. For OPTIONS it also tells what a preflight has to know, where the path does not
+/// declare OPTIONS itself.
+fn find(deployed: &Deployed, head: &request::Parts, below: &str, context: &mut Context) {
+    let resources = &deployed.site().resources;
+    let found = resources.find(&head.method, below);
+    if let Found::Operation(operation) = found {
+        context.operation = Some(operation);
+    }
+    if head.method != Method::OPTIONS
+        || found == Found::Nothing
+        || resources.declares(&Method::OPTIONS, below)
+    {
+        return;
+    }
+    // An operation for all methods serves OPTIONS too, but not a browser's question about the others.
+    if found == Found::OtherMethods || head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
+        context.slots.insert(Allowed(resources.allow(below)));
+    }
+}
+
+/// The path below the context, and the query. A target that is that already is not copied.
+fn below_context(uri: &Uri, path: &Path<'_>, base: usize) -> Result<Uri, Fault> {
+    if base == 0 && !path.is_rewritten() && uri.authority().is_none() {
+        return Ok(uri.clone());
+    }
+    with_path(uri, &path.as_str()[base..])
+}
+
+/// The target in origin form, with another path.
+fn with_path(uri: &Uri, path: &str) -> Result<Uri, Fault> {
+    let query = uri.query();
+    let mut target = BytesMut::with_capacity(path.len() + query.map_or(0, str::len) + 2);
+    if path.is_empty() {
+        target.put_u8(b'/');
+    }
+    target.put_slice(path.as_bytes());
+    if let Some(query) = query {
+        target.put_u8(b'?');
+        target.put_slice(query.as_bytes());
+    }
+    let target = PathAndQuery::from_maybe_shared(target.freeze())
+        .map_err(|error| Fault::new(fault::BAD_REQUEST).caused_by(error))?;
+    Ok(Uri::from(target))
+}
+
+fn wants_problem(head: &request::Parts) -> bool {
+    head.headers
+        .get_all(ACCEPT)
+        .iter()
+        .any(|accept| memchr::memmem::find(accept.as_bytes(), b"application/problem+json").is_some())
+}
+
+fn refused(why: Ambiguous) -> Fault {
+    let fault = Fault::new(fault::BAD_REQUEST).because(why.as_str());
+    if why == Ambiguous::TooLong { fault.with_status(StatusCode::URI_TOO_LONG) } else { fault }
+}

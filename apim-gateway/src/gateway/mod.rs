@@ -1,0 +1,130 @@
+//! The gateway itself.
+
+mod admit;
+mod id;
+mod proxies;
+mod sent;
+mod service;
+
+use std::fmt;
+use std::sync::Arc;
+
+use apim_core::event::{Event, Revision};
+use apim_core::fault::Rescue;
+use apim_core::message::Formats;
+use apim_core::{
+    Answer, Body, Clock, Context, Exchange, Peer, PerWorker, Shutdown, Snapshot, SnapshotSource, Worker,
+};
+use http::{Request, Response, request};
+
+pub use proxies::Proxies;
+pub use sent::Sent;
+
+pub(crate) use id::Ids;
+
+use crate::builder::Builder;
+use crate::deploy::{self, Current, Deployer, Report};
+
+/// The data plane as one service.
+///
+/// Cheap to clone; all clones are one gateway. It serves what it was given by [`load`](Self::load) and
+/// [`apply`](Self::apply), or by following a source of changes.
+#[derive(Clone)]
+pub struct Gateway(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) current: Current,
+    pub(crate) deployer: Deployer,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) rescue: Arc<dyn Rescue>,
+    pub(crate) formats: Formats,
+    pub(crate) proxies: Proxies,
+    pub(crate) ids: PerWorker<Ids>,
+}
+
+impl Gateway {
+    /// Builds one in code.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(crate) fn new(inner: Inner) -> Self {
+        Self(Arc::new(inner))
+    }
+
+    /// Answers a request. It never fails: what goes wrong is an answer too.
+    ///
+    /// The request's end, with its duration and bytes, is reported when the response's body has been sent
+    /// or dropped. Dropping the future ends the request where it stands.
+    pub async fn handle(&self, request: Request<Body>, peer: Peer, worker: Worker) -> Response<Sent> {
+        let (mut head, body) = request.into_parts();
+        let mut context = Box::new(self.context(&head, peer, worker));
+        let pinned = self.0.current.pin(worker);
+        context.pin(pinned.clone());
+        match admit::admit(&pinned.0, &mut head, &mut context) {
+            Ok(deployed) => {
+                context.on_completion(deployed.pipeline.completion());
+                let exchange = Exchange::new(Request::from_parts(head, body), context);
+                Sent::respond(deployed.pipeline.call(exchange).await)
+            }
+            Err(fault) => {
+                let mut answer = Answer::new(Response::default(), context);
+                answer.fail(fault, &*self.0.rescue);
+                Sent::respond(answer)
+            }
+        }
+    }
+
+    fn context(&self, head: &request::Parts, peer: Peer, worker: Worker) -> Context {
+        let id = self.0.ids.of(worker).next();
+        let mut context = Context::new(id, peer, self.0.clock.now(), head);
+        context.worker = worker;
+        context.formats = self.0.formats.clone();
+        context.client_ip = self.0.proxies.client(context.client_ip, &head.headers);
+        context
+    }
+
+    /// Serves a snapshot instead of whatever was served.
+    pub async fn load(&self, snapshot: Snapshot) -> Report {
+        self.0.deployer.load(snapshot).await
+    }
+
+    /// Brings one change into force. When this returns, every request that comes sees it.
+    pub async fn apply(&self, event: Event) -> Report {
+        self.0.deployer.apply(event).await
+    }
+
+    /// Serves what a source has, and every change of it, until shutdown.
+    ///
+    /// While the source is away the gateway serves what it has, and takes up the changes where it left off.
+    pub async fn follow(&self, source: Arc<dyn SnapshotSource>, shutdown: Shutdown) {
+        deploy::follow(&self.0.deployer, source, shutdown).await;
+    }
+
+    /// Whether a snapshot is in force: every route, policy, key and revocation.
+    pub fn ready(&self) -> bool {
+        *self.0.deployer.loaded().borrow()
+    }
+
+    /// Waits until the gateway is [`ready`](Self::ready).
+    pub async fn until_ready(&self) {
+        // The sender lives as long as the gateway does.
+        let _ = self.0.deployer.loaded().wait_for(|loaded| *loaded).await;
+    }
+
+    /// The revision that is in force.
+    pub fn revision(&self) -> Revision {
+        self.0.current.load().revision()
+    }
+
+    /// What is served now.
+    pub fn current(&self) -> &Current {
+        &self.0.current
+    }
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway").field("revision", &self.revision()).finish_non_exhaustive()
+    }
+}

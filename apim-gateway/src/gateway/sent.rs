@@ -1,0 +1,74 @@
+//! The body of an answer on its way out.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll};
+
+use apim_core::{Answer, Body, BoxError, Context};
+use bytes::Bytes;
+use http::{Method, Response, StatusCode};
+use http_body::{Body as _, Frame, SizeHint};
+
+/// An answer's body together with the request's context.
+///
+/// It counts what leaves. Dropping it drops the context, which is how everybody learns that the request has
+/// ended, whether its last byte has left or the client has gone.
+pub struct Sent {
+    body: Body,
+    context: Box<Context>,
+}
+
+impl Sent {
+    pub(crate) fn respond(answer: Answer) -> Response<Self> {
+        let (message, mut context) = answer.into_parts();
+        let (head, body) = message.into_parts(&context.formats);
+        context.status = Some(head.status);
+        // Nobody asks for these bodies, so nobody will see them end.
+        let silent = context.method == Method::HEAD
+            || head.status.is_informational()
+            || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        context.finished = silent || body.is_end_stream();
+        Response::from_parts(head, Self { body, context })
+    }
+
+    /// What is known of the request.
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+}
+
+impl http_body::Body for Sent {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = &mut *self;
+        let frame = std::task::ready!(Pin::new(&mut this.body).poll_frame(cx));
+        match &frame {
+            Some(Ok(frame)) => {
+                this.context.sent += frame.data_ref().map_or(0, |data| data.len() as u64);
+                this.context.finished = this.body.is_end_stream();
+            }
+            Some(Err(_)) => {}
+            None => this.context.finished = true,
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl fmt::Debug for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sent").field("body", &self.body).field("context", &self.context).finish()
+    }
+}

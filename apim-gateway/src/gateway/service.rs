@@ -1,0 +1,44 @@
+//! The gateway as a tower service, to be mounted wherever one can be.
+
+use std::convert::Infallible;
+use std::task::{Context, Poll};
+
+use apim_core::{Body, BoxError, BoxFuture, Peer, Worker};
+use bytes::Bytes;
+use http::{Request, Response};
+use tower::Service;
+
+use super::{Gateway, Sent};
+use crate::server::Serve;
+
+impl Serve for Gateway {
+    type Body = Sent;
+
+    async fn serve(&self, request: Request<Body>, peer: Peer, worker: Worker) -> Response<Sent> {
+        self.handle(request, peer, worker).await
+    }
+}
+
+/// The peer is taken from the request's extensions, where whoever accepted the connection should put it;
+/// without one it is unknown, and so is the client's address.
+impl<B> Service<Request<B>> for Gateway
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<Sent>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let unknown = Peer { address: ([0, 0, 0, 0], 0).into(), tls: false };
+        let peer = request.extensions().get::<Peer>().copied().unwrap_or(unknown);
+        let worker = request.extensions().get::<Worker>().copied().unwrap_or_default();
+        let gateway = self.clone();
+        Box::pin(async move { Ok(gateway.handle(request.map(Body::new), peer, worker).await) })
+    }
+}

@@ -1,0 +1,55 @@
+//! Refuses calls of APIs that do not answer just now.
+
+use std::sync::Arc;
+
+use apim_core::model::LifecycleState;
+use apim_core::{BuildError, Exchange, Fault, Filter, Flow, Link, Parts, Provide, fault};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::deploy::Site;
+
+/// Acts on the API's transports and on its state (spec: gateway-flow, section 5).
+#[derive(Debug)]
+pub struct Status {
+    site: Arc<Site>,
+}
+
+/// Nothing to configure.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {}
+
+impl Filter for Status {
+    fn request(&self, exchange: &mut Exchange) -> Result<Flow, Fault> {
+        let api = &self.site.api;
+        match exchange.context().peer.tls {
+            true if !api.transports.https => return Err(unsupported("Unsupported Transport [https]")),
+            false if !api.transports.http => return Err(unsupported("Unsupported Transport [http]")),
+            _ => {}
+        }
+        match api.state {
+            LifecycleState::Blocked => {
+                Err(Fault::new(fault::API_BLOCKED).because("This API has been blocked temporarily"))
+            }
+            // Only internal keys open it, which nobody issues for this gateway.
+            LifecycleState::Created => {
+                Err(Fault::new(fault::FORBIDDEN).because("The API is not published").detail("state CREATED"))
+            }
+            _ => Ok(Flow::Continue),
+        }
+    }
+}
+
+fn unsupported(description: &'static str) -> Fault {
+    Fault::new(fault::TRANSPORT_FORBIDDEN).because(description)
+}
+
+impl Provide<Link> for Status {
+    const NAME: &'static str = "api-status";
+    type Config = Config;
+
+    async fn build(_: Config, parts: &Parts) -> Result<Link, BuildError> {
+        Ok(Link::filter(Self { site: parts.get()? }))
+    }
+}

@@ -1,0 +1,182 @@
+//! Changes come into force one by one, and none takes away what it does not concern.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use apim_core::event::{self, BusError, Change, Event, EventStream, Revision};
+use apim_core::{Shutdown, Snapshot, SnapshotSource, Timestamp};
+use serde_json::json;
+
+use crate::gateway::world::{Bench, pets};
+
+fn deployed(with: serde_json::Value) -> Change {
+    Change::ApiDeployed(Arc::new(pets(with)))
+}
+
+#[tokio::test]
+async fn an_api_that_cannot_be_built_is_reported_and_the_former_revision_stays() {
+    let bench = Bench::new().await;
+    for (with, place) in [
+        (
+            json!({"operations": [{"method": "GET", "path": "/a/{b"}]}),
+            "operations[0]: path: segment 2: a `{` is not closed",
+        ),
+        (json!({"operations": [{"method": "TRACE", "path": "/"}]}), "operations[0]: method"),
+        (json!({"handlers": [{"use": "no-such-link"}]}), "handlers[0].no-such-link"),
+        (json!({"context": "/a/../b"}), "context: The path has a dot segment."),
+        (json!({"hosts": ["a b"]}), "hosts[0]: The host is malformed."),
+        (json!({"endpoints": {"production": {"url": "gopher://x"}}}), "endpoints.production"),
+        (json!({"request": [{"use": "no-such-mediator"}]}), "no-such-mediator"),
+    ] {
+        let report = bench.apply(deployed(with)).await;
+        let text = report.refused[0].to_string();
+        assert!(text.starts_with("API PetStore:1.0.0 (pets): ") && text.contains(place), "{text}");
+        assert_eq!(bench.get("/petstore/1.0.0/open", &[]).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn two_apis_do_not_share_a_versioned_context() {
+    let bench = Bench::new().await;
+    let report = bench.apply(deployed(json!({"id": "rival"}))).await;
+    let text = report.refused[0].to_string();
+    assert!(text.ends_with("context: the API pets holds the path /petstore/1.0.0 already"), "{text}");
+    bench.apply(Change::ApiUndeployed("pets".into())).await;
+    assert_eq!(bench.get("/petstore/1.0.0/open", &[]).await.status, 404);
+    assert!(bench.apply(deployed(json!({"id": "rival"}))).await.refused.is_empty());
+    assert_eq!(bench.get("/petstore/1.0.0/open", &[]).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_event_that_is_in_force_already_changes_nothing() {
+    let bench = Bench::new().await;
+    let event = Event {
+        revision: Revision(1),
+        at: Timestamp::default(),
+        change: Change::ApiUndeployed("pets".into()),
+    };
+    bench.gateway.apply(event).await;
+    assert_eq!(bench.get("/petstore/1.0.0/open", &[]).await.status, 200);
+}
+
+/// A source that plays a script, then is silent.
+struct Script {
+    snapshots: Mutex<VecDeque<Result<Snapshot, BusError>>>,
+    streams: Mutex<VecDeque<Vec<Result<Event, BusError>>>>,
+    asked: Mutex<Vec<u64>>,
+    reported: tokio::sync::watch::Sender<u64>,
+}
+
+#[async_trait::async_trait]
+impl SnapshotSource for Script {
+    async fn snapshot(&self) -> Result<Snapshot, BusError> {
+        self.snapshots.lock().unwrap().pop_front().expect("one snapshot too many was asked for")
+    }
+
+    async fn changes(&self, after: Revision) -> Result<EventStream, BusError> {
+        self.asked.lock().unwrap().push(after.0);
+        match self.streams.lock().unwrap().pop_front() {
+            Some(items) => Ok(Box::pin(futures_util::StreamExt::chain(
+                futures_util::stream::iter(items),
+                event::never(),
+            ))),
+            None => Ok(event::never()),
+        }
+    }
+
+    async fn applied(&self, revision: Revision) {
+        self.reported.send_replace(revision.0);
+    }
+}
+
+fn step(revision: u64, change: Change) -> Result<Event, BusError> {
+    Ok(Event { revision: Revision(revision), at: Timestamp::default(), change })
+}
+
+fn broken<T>() -> Result<T, BusError> {
+    Err(BusError::Broken("the cable was cut".into()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_stream_is_taken_up_where_it_broke_and_a_lost_one_begins_anew() {
+    let gateway = apim_gateway::Gateway::builder().build().await.unwrap();
+    assert!(!gateway.ready());
+    let start = || Snapshot::new(Revision(7), [deployed(json!({}))]);
+    let later = Snapshot::new(Revision(20), [deployed(json!({"context": "/later"}))]);
+    let source = Arc::new(Script {
+        snapshots: Mutex::new([broken(), Ok(start()), Ok(later)].into()),
+        streams: Mutex::new(
+            [
+                // Repeated events do no harm, a broken stream neither.
+                vec![
+                    step(7, Change::ApiUndeployed("pets".into())),
+                    step(8, deployed(json!({"context": "/eight"}))),
+                    broken(),
+                ],
+                // A gap is a break, for the event in between could be any.
+                vec![step(10, Change::ApiUndeployed("pets".into()))],
+                vec![step(9, deployed(json!({"context": "/nine"}))), Err(BusError::TooOld(Revision(9)))],
+                vec![step(21, deployed(json!({"id": "more", "context": "/more"})))],
+            ]
+            .into(),
+        ),
+        asked: Mutex::default(),
+        reported: tokio::sync::watch::Sender::new(0),
+    });
+    let mut reported = source.reported.subscribe();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let following = tokio::spawn({
+        let (gateway, source) = (gateway.clone(), source.clone());
+        async move { gateway.follow(source, Shutdown::new(async { drop(stopped.await) })).await }
+    });
+    tokio::time::timeout(Duration::from_secs(60), gateway.until_ready()).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(60), reported.wait_for(|revision| *revision == 21))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(*source.asked.lock().unwrap(), [7, 8, 8, 20]);
+    assert_eq!(gateway.revision(), Revision(21));
+    assert_eq!(gateway.current().load().len(), 2);
+    drop(stop);
+    tokio::time::timeout(Duration::from_secs(60), following).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_request_in_flight_keeps_the_view_it_began_with() {
+    use apim_core::{Answer, Backend, Body, Exchange, Peer, Worker};
+    use apim_gateway::deploy::View;
+
+    struct Slow(Arc<tokio::sync::Notify>, Arc<tokio::sync::Notify>);
+    impl Backend for Slow {
+        async fn call(&self, exchange: Exchange) -> Answer {
+            self.0.notify_one();
+            self.1.notified().await;
+            let served = View::of(exchange.context()).unwrap().api(&"pets".into()).is_some();
+            exchange.answer(http::Response::new(Body::from(served.to_string())))
+        }
+    }
+    let (entered, go_on) = (Arc::new(tokio::sync::Notify::new()), Arc::new(tokio::sync::Notify::new()));
+    let gateway =
+        apim_gateway::Gateway::builder().backend(Slow(entered.clone(), go_on.clone())).build().await.unwrap();
+    gateway.load(Snapshot::new(Revision(1), [deployed(json!({}))])).await;
+    let flight = tokio::spawn({
+        let gateway = gateway.clone();
+        async move {
+            let peer = Peer { address: ([127, 0, 0, 1], 1).into(), tls: false };
+            let request = http::Request::get("/petstore/1.0.0/open").body(Body::empty()).unwrap();
+            let response = gateway.handle(request, peer, Worker(0)).await;
+            http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes()
+        }
+    });
+    entered.notified().await;
+    let undeployed = Event {
+        revision: Revision(2),
+        at: Timestamp::default(),
+        change: Change::ApiUndeployed("pets".into()),
+    };
+    gateway.apply(undeployed).await;
+    assert!(gateway.current().load().is_empty());
+    go_on.notify_one();
+    assert_eq!(flight.await.unwrap(), "true");
+}

@@ -1,0 +1,339 @@
+//! Nobody calls a backend without a credential that is good for it.
+
+use apim_core::event::Change;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::json;
+use std::sync::Arc;
+
+use crate::gateway::world::{
+    Bench, NOW, another_key_manager, application, change, pets, sign, signer, subscription,
+};
+
+#[tokio::test]
+async fn a_good_token_opens_the_api_and_goes_no_further() {
+    let bench = Bench::new().await;
+    let reply = bench.with_token(&bench.token(json!({}))).await;
+    assert_eq!((reply.status.as_u16(), reply.text.as_str()), (200, "pong"));
+    let seen = bench.last();
+    assert_eq!((seen.target.as_str(), seen.template.as_str()), ("/pets", "/pets"));
+    assert!(!seen.headers.contains_key("authorization"));
+}
+
+#[tokio::test]
+async fn without_a_credential_the_answer_says_which_are_accepted() {
+    let bench = Bench::new().await;
+    let reply = bench.get("/petstore/1.0.0/pets", &[]).await;
+    assert_eq!(reply.status, 401);
+    assert_eq!(
+        reply.text,
+        "{\"code\":\"900902\",\"message\":\"Missing Credentials\",\"description\":\"Invalid Credentials. Make sure \
+         your API invocation call has a header: 'Authorization : Bearer ACCESS_TOKEN'\"}"
+    );
+    assert!(reply.headers["www-authenticate"].to_str().unwrap().starts_with("Bearer realm="));
+    assert_eq!(reply.headers["content-type"], "application/json; charset=UTF-8");
+    assert!(reply.headers.contains_key("x-request-id"));
+    assert_eq!(bench.count(), 0);
+}
+
+#[tokio::test]
+async fn an_expired_token_is_told_from_a_wrong_one() {
+    let bench = Bench::new().await;
+    let token = bench.token(json!({"exp": NOW + 60}));
+    assert_eq!(bench.with_token(&token).await.verdict(), (200, "pong".into()));
+    bench.advance(120);
+    let reply = bench.with_token(&token).await;
+    assert_eq!(reply.status, 401);
+    assert_eq!(
+        reply.text,
+        r#"{"code":"900903","message":"Access Token Expired","description":"Renew the access token and try again"}"#
+    );
+}
+
+#[tokio::test]
+async fn every_kind_of_wrong_token_is_refused_alike() {
+    let bench = Bench::new().await;
+    let good = bench.token(json!({}));
+    let (signed, signature) = good.rsplit_once('.').unwrap();
+    let stranger = signer();
+    let header = json!({"alg": "ES256", "kid": "key-1", "typ": "at+jwt"});
+    let other = |header, claims| bench.token_with_header(header, claims);
+    let none = URL_SAFE_NO_PAD.encode(r#"{"alg":"none","kid":"key-1"}"#);
+    let claims = signed.split_once('.').unwrap().1;
+    let cases = [
+        ("not a token", "abc".to_owned()),
+        ("nothing", String::new()),
+        ("alg none", format!("{none}.{claims}.")),
+        ("alg none with the signature", format!("{none}.{claims}.{signature}")),
+        (
+            "a foreign signature",
+            sign(
+                &stranger,
+                header.clone(),
+                json!({"iss": crate::gateway::world::ISSUER, "exp": NOW + 60, "azp": "client-1"}),
+            ),
+        ),
+        ("HS256 over the public key", other(json!({"alg": "HS256", "kid": "key-1"}), json!({}))),
+        ("RS256 for an EC key", other(json!({"alg": "RS256", "kid": "key-1"}), json!({}))),
+        ("an unknown key", other(json!({"alg": "ES256", "kid": "../../etc/passwd"}), json!({}))),
+        ("a critical extension", other(json!({"alg": "ES256", "kid": "key-1", "crit": ["exp"]}), json!({}))),
+        ("a refresh token", other(json!({"alg": "ES256", "kid": "key-1", "typ": "rt+jwt"}), json!({}))),
+        (
+            "an identity token",
+            other(
+                json!({"alg": "ES256", "kid": "key-1", "typ": "JWT"}),
+                json!({"at_hash": "x", "nonce": "y"}),
+            ),
+        ),
+        ("another issuer", bench.token(json!({"iss": "https://evil.example"}))),
+        ("almost the issuer", bench.token(json!({"iss": format!("{}/", crate::gateway::world::ISSUER)}))),
+        ("no expiry", bench.token(json!({"exp": null}))),
+        ("an expiry in words", bench.token(json!({"exp": "tomorrow"}))),
+        ("not good yet", bench.token(json!({"nbf": NOW + 60}))),
+        ("issued in the future", bench.token(json!({"iat": NOW + 60}))),
+        ("no client", bench.token(json!({"azp": null}))),
+        ("a cut signature", good[..good.len() - 2].to_owned()),
+        ("padding", format!("{good}=")),
+        ("four parts", format!("{good}.x")),
+        ("r = s = 0", format!("{signed}.{}", URL_SAFE_NO_PAD.encode([0; 64]))),
+    ];
+    for (name, token) in cases {
+        let reply = bench.with_token(&token).await;
+        assert_eq!(reply.verdict(), (401, "900901".into()), "{name}");
+        assert_eq!(reply.json()["message"], "Invalid Credentials", "{name}");
+    }
+    assert_eq!(bench.count(), 0);
+}
+
+#[tokio::test]
+async fn a_remembered_token_with_another_signature_is_another_token() {
+    let bench = Bench::new().await;
+    let good = bench.token(json!({}));
+    assert_eq!(bench.with_token(&good).await.verdict().0, 200);
+    let (signed, _) = good.rsplit_once('.').unwrap();
+    let forged = format!("{signed}.{}", URL_SAFE_NO_PAD.encode([7; 64]));
+    assert_eq!(bench.with_token(&forged).await.verdict(), (401, "900901".into()));
+}
+
+#[tokio::test]
+async fn a_revoked_token_is_refused_at_once_although_it_is_remembered() {
+    let bench = Bench::new().await;
+    let token = bench.token(json!({}));
+    assert_eq!(bench.with_token(&token).await.verdict().0, 200);
+    bench
+        .apply(change(
+            "Revoked",
+            json!({"type": "token", "id": "token-1", "expires_at": (NOW + 3600) * 1000}),
+        ))
+        .await;
+    assert_eq!(bench.with_token(&token).await.verdict(), (401, "900904".into()));
+    let other = bench.token(json!({"jti": "token-2"}));
+    assert_eq!(bench.with_token(&other).await.verdict().0, 200);
+    bench.apply(change("Revoked", json!({"type": "user", "user": "ann", "before": NOW * 1000}))).await;
+    assert_eq!(bench.with_token(&other).await.verdict(), (401, "900904".into()));
+    let later = bench.token(json!({"jti": "token-3", "iat": NOW}));
+    assert_eq!(bench.with_token(&later).await.verdict().0, 200);
+    bench
+        .apply(change("Revoked", json!({"type": "client", "client": "client-1", "before": (NOW + 1) * 1000})))
+        .await;
+    assert_eq!(bench.with_token(&later).await.verdict(), (401, "900904".into()));
+}
+
+#[tokio::test]
+async fn tokens_of_a_key_that_was_withdrawn_are_forgotten() {
+    let bench = Bench::new().await;
+    let token = bench.token(json!({}));
+    assert_eq!(bench.with_token(&token).await.verdict().0, 200);
+    let fresh = another_key_manager(&signer(), "key-2");
+    bench.apply(Change::KeyManagerSaved(Arc::new(fresh))).await;
+    assert_eq!(bench.with_token(&token).await.verdict(), (401, "900901".into()));
+}
+
+#[tokio::test]
+async fn a_subscription_is_needed_and_must_be_in_force() {
+    let bench = Bench::new().await;
+    let token = bench.token(json!({}));
+    for (state, status, code) in [
+        ("BLOCKED", 401, "900907"),
+        ("PROD_ONLY_BLOCKED", 401, "900907"),
+        ("ON_HOLD", 401, "900909"),
+        ("REJECTED", 401, "900909"),
+    ] {
+        bench.apply(subscription(state)).await;
+        assert_eq!(bench.with_token(&token).await.verdict(), (status, code.into()), "{state}");
+    }
+    bench.apply(change("SubscriptionRemoved", json!("sub-1"))).await;
+    let reply = bench.with_token(&token).await;
+    assert_eq!(reply.status, 403);
+    assert_eq!(
+        reply.text,
+        "{\"code\":\"900908\",\"message\":\"Resource forbidden\",\"description\":\"User is NOT authorized to access \
+         the Resource. API Subscription validation failed.\"}"
+    );
+    // Nor does the token of a client that no application has.
+    bench.apply(subscription("UNBLOCKED")).await;
+    let stranger = bench.token(json!({"azp": "client-9"}));
+    assert_eq!(bench.with_token(&stranger).await.verdict(), (403, "900908".into()));
+    bench.apply(change("KeyMappingRemoved", json!({"key_manager": "km", "client": "client-1"}))).await;
+    assert_eq!(bench.with_token(&token).await.verdict(), (403, "900908".into()));
+}
+
+#[tokio::test]
+async fn an_api_without_plans_needs_no_subscription() {
+    let bench = Bench::new().await;
+    bench.apply(Change::ApiDeployed(Arc::new(pets(json!({"subscriptions": false, "revision": 2}))))).await;
+    let stranger = bench.token(json!({"azp": "client-9"}));
+    assert_eq!(bench.with_token(&stranger).await.verdict().0, 200);
+    assert_eq!(bench.get("/petstore/1.0.0/pets", &[]).await.verdict(), (401, "900902".into()));
+}
+
+#[tokio::test]
+async fn one_of_the_scopes_is_enough_and_none_is_too_few() {
+    let bench = Bench::new().await;
+    let post = async |token: String| {
+        bench.call("POST", "/petstore/1.0.0/pets", &[("authorization", &format!("bearer {token}"))]).await
+    };
+    let reply = post(bench.token(json!({"scope": "pets:read pets"}))).await;
+    assert_eq!(reply.status, 403);
+    assert_eq!(
+        reply.text,
+        "{\"code\":\"900910\",\"message\":\"The access token does not allow you to access the requested resource\",\
+         \"description\":\"User is NOT authorized to access the Resource. Scope validation failed.\"}"
+    );
+    assert_eq!(post(bench.token(json!({"scope": "a pets:admin"}))).await.verdict().0, 200);
+    assert_eq!(post(bench.token(json!({"scope": ["pets:write"]}))).await.verdict().0, 200);
+}
+
+#[tokio::test]
+async fn audience_and_kind_of_a_token_are_checked() {
+    let bench = Bench::new().await;
+    bench
+        .apply(Change::ApiDeployed(Arc::new(pets(json!({"audiences": ["pets.example"], "revision": 2})))))
+        .await;
+    assert_eq!(bench.with_token(&bench.token(json!({}))).await.verdict(), (403, "900914".into()));
+    let token = bench.token(json!({"aud": ["x", "pets.example"]}));
+    assert_eq!(bench.with_token(&token).await.verdict().0, 200);
+    let bearer = format!("Bearer {token}");
+    let mine = bench.get("/petstore/1.0.0/mine", &[("authorization", &bearer)]).await;
+    assert_eq!(mine.verdict(), (401, "900905".into()));
+}
+
+#[tokio::test]
+async fn a_header_that_no_scheme_reads_is_missing_and_one_that_cannot_be_accepted_is_invalid() {
+    let bench = Bench::new().await;
+    let token = bench.token(json!({}));
+    let verdict = async |headers: &[(&str, &str)]| bench.get("/petstore/1.0.0/pets", headers).await.verdict();
+    let missing = (401, "900902".to_owned());
+    let invalid = (401, "900901".to_owned());
+    assert_eq!(verdict(&[("authorization", "Basic YWRtaW46YWRtaW4=")]).await, missing);
+    assert_eq!(verdict(&[("apikey", &token)]).await, missing);
+    assert_eq!(verdict(&[("internal-key", &token)]).await, invalid);
+    let schemes = json!({"schemes": {"oauth2": true, "api_key": true}, "revision": 2});
+    bench.apply(Change::ApiDeployed(Arc::new(pets(schemes)))).await;
+    assert_eq!(verdict(&[("apikey", &token)]).await, invalid);
+    assert_eq!(verdict(&[("authorization", "Bearer key")]).await, invalid);
+    assert_eq!(
+        verdict(&[("authorization", &format!("Bearer {token}")), ("internal-key", "x")]).await,
+        invalid
+    );
+    let schemes = json!({"schemes": {"oauth2": false, "api_key": true}, "revision": 3});
+    bench.apply(Change::ApiDeployed(Arc::new(pets(schemes)))).await;
+    assert_eq!(verdict(&[("authorization", &format!("Bearer {token}"))]).await, missing);
+}
+
+#[tokio::test]
+async fn a_renamed_header_replaces_the_usual_one() {
+    let bench = Bench::new().await;
+    let renamed = json!({"authorization_header": "X-Token", "revision": 2});
+    bench.apply(Change::ApiDeployed(Arc::new(pets(renamed)))).await;
+    let bearer = format!("Bearer {}", bench.token(json!({})));
+    assert_eq!(
+        bench.get("/petstore/1.0.0/pets", &[("authorization", &bearer)]).await.verdict(),
+        (401, "900902".into())
+    );
+    assert_eq!(bench.get("/petstore/1.0.0/pets", &[("x-token", &bearer)]).await.verdict().0, 200);
+    assert!(!bench.last().headers.contains_key("x-token"));
+}
+
+#[tokio::test]
+async fn an_operation_for_everybody_asks_for_nothing() {
+    let bench = Bench::new().await;
+    assert_eq!(bench.get("/petstore/1.0.0/open", &[]).await.verdict().0, 200);
+    let bearer = format!("Bearer {}", bench.token(json!({})));
+    assert_eq!(bench.get("/petstore/1.0.0/open", &[("authorization", &bearer)]).await.verdict().0, 200);
+    assert!(!bench.last().headers.contains_key("authorization"));
+}
+
+#[tokio::test]
+async fn an_api_key_opens_what_its_application_has_subscribed_to() {
+    let bench = Bench::new().await;
+    let schemes = json!({"schemes": {"oauth2": true, "api_key": true}, "revision": 2});
+    bench.apply(Change::ApiDeployed(Arc::new(pets(schemes)))).await;
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, b"key of the shop");
+    let hash: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let save = |with: serde_json::Value| {
+        let mut key = json!({"id": "key-1", "hash": hash, "application": "app-1"});
+        key.as_object_mut().unwrap().extend(with.as_object().unwrap().clone());
+        change("ApiKeySaved", key)
+    };
+    let call = async || bench.get("/petstore/1.0.0/pets", &[("ApiKey", "key of the shop")]).await.verdict();
+    assert_eq!(call().await, (401, "900901".into()));
+    bench.apply(save(json!({}))).await;
+    assert_eq!(call().await.0, 200);
+    assert!(!bench.last().headers.contains_key("apikey"));
+
+    let query = bench.get("/petstore/1.0.0/pets?a=1&apikey=key+of+the+shop", &[]).await;
+    assert_eq!((query.verdict().0, bench.last().target.as_str()), (200, "/pets?a=1"));
+
+    bench.apply(save(json!({"permitted_ips": ["203.0.113.0/24"]}))).await;
+    assert_eq!(call().await.0, 200);
+    bench.apply(save(json!({"permitted_ips": ["198.51.100.1"]}))).await;
+    assert_eq!(call().await, (403, "900908".into()));
+    bench.apply(save(json!({"permitted_referers": ["https://shop.example/*"]}))).await;
+    assert_eq!(call().await, (403, "900908".into()));
+    bench.apply(save(json!({"api": "another"}))).await;
+    assert_eq!(call().await, (403, "900908".into()));
+    bench.apply(save(json!({"expires_at": NOW * 1000}))).await;
+    assert_eq!(call().await, (401, "900903".into()));
+
+    // A key is no way around a subscription.
+    bench.apply(save(json!({}))).await;
+    bench.apply(change("SubscriptionRemoved", json!("sub-1"))).await;
+    assert_eq!(call().await, (403, "900908".into()));
+    bench.apply(subscription("BLOCKED")).await;
+    assert_eq!(call().await, (401, "900907".into()));
+    bench.apply(subscription("UNBLOCKED")).await;
+    bench.apply(change("ApplicationRemoved", json!("app-1"))).await;
+    assert_eq!(call().await, (403, "900908".into()));
+    bench.apply(application("app-1", "Unlimited")).await;
+    bench.apply(change("ApiKeyRemoved", json!("key-1"))).await;
+    assert_eq!(call().await, (401, "900901".into()));
+}
+
+#[tokio::test]
+async fn a_list_of_links_that_forgets_to_authenticate_opens_nothing() {
+    let file = apim_gateway::config::File::parse("handlers: [{use: cors}, {use: resource}]").unwrap();
+    let bench = Bench::with(|builder| builder.config(file.resolve().unwrap())).await;
+    assert_eq!(bench.get("/petstore/1.0.0/pets", &[]).await.verdict(), (500, "900900".into()));
+    assert_eq!(bench.count(), 0);
+}
+
+#[tokio::test]
+async fn headers_that_only_gateways_may_set_do_not_get_through() {
+    let bench = Bench::new().await;
+    let bearer = format!("Bearer {}", bench.token(json!({})));
+    let forged = [
+        "x-jwt-assertion",
+        "x_jwt_assertion",
+        "x-http-method-override",
+        "X_Forwarded_For",
+        "x-wso2-client-certificate",
+    ];
+    let mut headers: Vec<(&str, &str)> = forged.iter().map(|name| (*name, "forged")).collect();
+    headers.push(("authorization", &bearer));
+    headers.push(("x-mine", "kept"));
+    assert_eq!(bench.get("/petstore/1.0.0/pets", &headers).await.verdict().0, 200);
+    let seen = bench.last().headers;
+    assert!(forged.iter().all(|name| !seen.contains_key(*name)), "{seen:?}");
+    assert_eq!(seen["x-mine"], "kept");
+}

@@ -1,0 +1,179 @@
+//! A request reaches the operation it names, or nothing.
+
+use std::sync::Arc;
+
+use apim_core::event::Change;
+use apim_core::{Body, Peer};
+use http::Request;
+use serde_json::json;
+use tower::ServiceExt as _;
+
+use crate::gateway::world::{Bench, pets};
+
+#[tokio::test]
+async fn an_unknown_api_is_not_found_and_the_path_is_not_echoed() {
+    let bench = Bench::new().await;
+    let reply = bench.get("/%3Cscript%3E/x", &[]).await;
+    assert_eq!(reply.status, 404);
+    assert_eq!(
+        reply.text,
+        "{\"code\":\"404\",\"type\":\"Status report\",\"message\":\"Not Found\",\"description\":\"The requested \
+         resource is not available.\"}"
+    );
+}
+
+#[tokio::test]
+async fn a_path_and_a_method_that_nobody_declared_are_told_apart_before_authentication() {
+    let bench = Bench::new().await;
+    let reply = bench.get("/petstore/1.0.0/nothing", &[]).await;
+    assert_eq!(
+        (reply.status.as_u16(), reply.text.as_str()),
+        (
+            404,
+            "{\"code\":\"404\",\"type\":\"Status report\",\"message\":\"Not Found\",\"description\":\"No matching \
+             resource found for given API Request\"}"
+        )
+    );
+    let reply = bench.call("DELETE", "/petstore/1.0.0/pets", &[]).await;
+    assert_eq!(
+        (reply.status.as_u16(), reply.text.as_str()),
+        (
+            405,
+            "{\"code\":\"405\",\"type\":\"Status report\",\"message\":\"Method Not Allowed\",\"description\":\"Method \
+             not allowed for given API resource\"}"
+        )
+    );
+    assert_eq!(reply.headers["allow"], "GET, POST, HEAD");
+}
+
+#[tokio::test]
+async fn what_is_ambiguous_is_refused() {
+    let bench = Bench::new().await;
+    for target in [
+        "/petstore/1.0.0/open/../pets",
+        "/petstore/1.0.0/open/%2e%2e/pets",
+        "/petstore/1.0.0/open/..;/pets",
+        "/petstore/1.0.0//pets",
+        "/petstore/1.0.0/pets%2f1",
+        "/petstore/1.0.0/pets/%5c",
+        "/petstore/1.0.0/pets/%00",
+        "/petstore/1.0.0/pets/%252e",
+        "/petstore/1.0.0/pets/%c0%af",
+    ] {
+        let reply = bench.get(target, &[]).await;
+        assert_eq!(reply.verdict(), (400, "400".into()), "{target}");
+    }
+    let long = format!("/petstore/1.0.0/{}", "a".repeat(9000));
+    assert_eq!(bench.get(&long, &[]).await.status, 414);
+    let two = [("host", "a.example"), ("host", "b.example")];
+    assert_eq!(bench.get("/petstore/1.0.0/open", &two).await.status, 400);
+    assert_eq!(bench.count(), 0);
+}
+
+#[tokio::test]
+async fn router_policies_and_backend_see_one_path() {
+    let bench = Bench::new().await;
+    assert_eq!(bench.get("/pet%73tore/1.0.0/%6fpen?q=%20x", &[]).await.status, 200);
+    let seen = bench.last();
+    assert_eq!((seen.target.as_str(), seen.template.as_str()), ("/open?q=%20x", "/open"));
+}
+
+#[tokio::test]
+async fn head_is_served_by_get() {
+    let bench = Bench::new().await;
+    let reply = bench.call("HEAD", "/petstore/1.0.0/open", &[]).await;
+    assert_eq!((reply.status.as_u16(), bench.last().method.as_str()), (200, "HEAD"));
+}
+
+#[tokio::test]
+async fn the_default_version_answers_without_one() {
+    let bench = Bench::new().await;
+    assert_eq!(bench.get("/petstore/open", &[]).await.status, 404);
+    bench.apply(Change::ApiDeployed(Arc::new(pets(json!({"default_version": true, "revision": 2}))))).await;
+    assert_eq!(bench.get("/petstore/open", &[]).await.status, 200);
+    assert_eq!(bench.get("/petstore/1.0.0/open", &[]).await.status, 200);
+    let next = json!({"id": "pets-2", "version": "2.0.0", "default_version": true, "context": "/petstore/{version}"});
+    bench.apply(Change::ApiDeployed(Arc::new(pets(next)))).await;
+    assert_eq!(bench.get("/petstore/2.0.0/open", &[]).await.status, 200);
+    assert_eq!(bench.get("/petstore/open", &[]).await.status, 200);
+    assert_eq!(bench.last().target, "/open");
+}
+
+#[tokio::test]
+async fn an_api_answers_on_its_hosts_and_transports_only() {
+    let bench = Bench::new().await;
+    let bound = json!({"hosts": ["pets.example"], "transports": {"https": true}, "revision": 2});
+    bench.apply(Change::ApiDeployed(Arc::new(pets(bound)))).await;
+    assert_eq!(bench.get("/petstore/1.0.0/open", &[("host", "other.example")]).await.status, 404);
+    let reply = bench.get("/petstore/1.0.0/open", &[("host", "PETS.example.:8280")]).await;
+    assert_eq!(reply.verdict(), (403, "403".into()));
+    let request = Request::get("https://pets.example/petstore/1.0.0/open").body(Body::empty()).unwrap();
+    let peer = Peer { address: ([203, 0, 113, 9], 1).into(), tls: true };
+    assert_eq!(bench.send_from(request, peer).await.status, 200);
+    assert_eq!(bench.last().target, "/open");
+}
+
+#[tokio::test]
+async fn a_blocked_api_says_so() {
+    let bench = Bench::new().await;
+    bench.apply(Change::ApiDeployed(Arc::new(pets(json!({"state": "blocked", "revision": 2}))))).await;
+    let reply = bench.get("/petstore/1.0.0/pets", &[]).await;
+    assert_eq!(
+        (reply.status.as_u16(), reply.text.as_str()),
+        (
+            503,
+            r#"{"code":"700700","type":"API blocked","description":"This API has been blocked temporarily"}"#
+        )
+    );
+}
+
+#[tokio::test]
+async fn a_preflight_is_answered_without_a_credential() {
+    let bench = Bench::new().await;
+    let origin = ("origin", "https://shop.example");
+    let asks = ("access-control-request-method", "POST");
+    let reply = bench.call("OPTIONS", "/petstore/1.0.0/pets", &[origin, asks]).await;
+    assert_eq!(reply.status, 200);
+    assert_eq!(reply.headers["access-control-allow-origin"], "*");
+    assert_eq!(reply.headers["access-control-allow-methods"], "GET, POST");
+    assert_eq!(
+        reply.headers["access-control-allow-headers"],
+        "authorization, Access-Control-Allow-Origin, Content-Type, SOAPAction, apikey, Internal-Key"
+    );
+    assert_eq!(bench.call("OPTIONS", "/petstore/1.0.0/pets", &[origin]).await.verdict(), (405, "405".into()));
+    assert_eq!(bench.call("OPTIONS", "/petstore/1.0.0/nothing", &[origin, asks]).await.verdict().0, 404);
+    assert_eq!(bench.count(), 0);
+    // Refusals can be read by pages as well.
+    let refused = bench.get("/petstore/1.0.0/pets", &[origin]).await;
+    assert_eq!(
+        (refused.status.as_u16(), refused.headers["access-control-allow-origin"].to_str().unwrap()),
+        (401, "*")
+    );
+}
+
+#[tokio::test]
+async fn an_operation_for_all_methods_still_leaves_preflights_to_the_gateway() {
+    let bench = Bench::new().await;
+    let every = json!({"operations": [{"method": "*", "path": "/*", "auth": "none"}], "revision": 2});
+    bench.apply(Change::ApiDeployed(Arc::new(pets(every)))).await;
+    let asks = [("origin", "https://shop.example"), ("access-control-request-method", "PUT")];
+    assert_eq!(bench.call("OPTIONS", "/petstore/1.0.0/x", &asks).await.text, "");
+    assert_eq!(bench.count(), 0);
+    assert_eq!(bench.call("OPTIONS", "/petstore/1.0.0/x", &[]).await.text, "pong");
+}
+
+#[tokio::test]
+async fn who_asks_for_problem_details_gets_them() {
+    let bench = Bench::new().await;
+    let reply = bench.get("/petstore/1.0.0/pets", &[("accept", "application/problem+json")]).await;
+    assert_eq!(reply.headers["content-type"], "application/problem+json");
+    assert_eq!((reply.json()["status"].as_u64(), reply.json()["code"].as_str()), (Some(401), Some("900902")));
+}
+
+#[tokio::test]
+async fn it_can_be_mounted_wherever_a_tower_service_can() {
+    let bench = Bench::new().await;
+    let request = Request::get("/petstore/1.0.0/open").body("any body".to_owned()).unwrap();
+    let response = bench.gateway.clone().oneshot(request).await.unwrap();
+    assert_eq!(response.status(), 200);
+}
