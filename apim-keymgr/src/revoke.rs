@@ -1,5 +1,8 @@
 //! Taking back what was granted.
 
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
 use apim_core::Timestamp;
 use apim_core::model::{ClientId, Revocation, TokenId, UserName};
 use apim_core::store::StoreError;
@@ -30,19 +33,21 @@ impl Core {
 
     /// Ends everything that a user gave leave for so far.
     pub(crate) async fn revoke_user(&self, user: &UserName) -> Result<(), StoreError> {
-        let before = self.just_after_now();
+        let before = self.after_all_issued(self.revoked.of_user(user));
         self.revoked.revoke(Revocation::User { user: user.clone(), before }).await
     }
 
     /// Ends everything that was issued to a client so far.
     pub(crate) async fn revoke_client(&self, client: &ClientId) -> Result<(), StoreError> {
-        let before = self.just_after_now();
+        let before = self.after_all_issued(self.revoked.of_client(client));
         self.revoked.revoke(Revocation::Client { client: client.clone(), before }).await
     }
 
-    /// Revocations end what is older than a moment; what was made in this very millisecond must be.
-    fn just_after_now(&self) -> Timestamp {
-        self.clock.now().plus(std::time::Duration::from_millis(1))
+    /// A moment that all tokens and grants so far are older than, those that date from a little ahead
+    /// because of an earlier revocation too.
+    fn after_all_issued(&self, earlier: Timestamp) -> Timestamp {
+        let issued = Timestamp::from_secs(self.latest_issue.load(Ordering::Relaxed));
+        self.clock.now().max(issued).max(earlier).plus(Duration::from_millis(1))
     }
 
     /// Revokes whatever a text turns out to be: an access token, a refresh token with its family, or

@@ -98,6 +98,8 @@ pub(crate) struct Core {
     pub(crate) attempts: Attempts,
     /// Held while a client is changed, which is a reading and a writing.
     pub(crate) registration: Mutex<()>,
+    /// The latest `iat` of all tokens, which may lie a little ahead of the clock.
+    pub(crate) latest_issue: AtomicU64,
     realm: String,
     swept_at: AtomicU64,
 }
@@ -331,6 +333,7 @@ impl Builder {
             realm: url.host_str().unwrap_or_default().to_owned(),
             swept_at: AtomicU64::new(clock.now().as_millis()),
             registration: Mutex::new(()),
+            latest_issue: AtomicU64::new(0),
             stores,
             config,
             issuer,

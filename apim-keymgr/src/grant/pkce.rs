@@ -27,6 +27,8 @@ impl<'a> Challenge<'a> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::Challenge;
 
     #[test]

@@ -1,5 +1,6 @@
 //! From somebody's leave to the tokens that stand for it.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use apim_core::key_manager::TokenKind;
@@ -108,11 +109,14 @@ impl Core {
     }
 
     /// Now, in whole seconds. Revocations know milliseconds, and a token issued right after one must not
-    /// look older than it for having been rounded down; so such a token dates from the next second.
+    /// look older than it for having been rounded down; so such a token dates from the next second, which
+    /// verifiers take by their leeway.
     fn issue_time(&self, client: &Client, user: &UserName) -> u64 {
         let now = self.clock.now().as_secs();
         let revoked = self.revoked.latest(&client.id, user).as_millis().div_ceil(1000);
-        if revoked == now + 1 { revoked } else { now }
+        let issued = if revoked <= now + self.config.leeway.as_secs() { revoked.max(now) } else { now };
+        self.latest_issue.fetch_max(issued, Ordering::Relaxed);
+        issued
     }
 
     fn access_claims(

@@ -1,7 +1,7 @@
 //! What has been revoked, remembered.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use apim_core::key_manager::Claims;
@@ -45,9 +45,12 @@ impl Memory {
         }
     }
 
-    fn latest(&self, client: &ClientId, user: &UserName) -> Timestamp {
-        let client = self.clients.get(client).copied().unwrap_or_default();
-        client.max(self.users.get(user).copied().unwrap_or_default())
+    fn of_client(&self, client: &ClientId) -> Timestamp {
+        self.clients.get(client).copied().unwrap_or_default()
+    }
+
+    fn of_user(&self, user: &UserName) -> Timestamp {
+        self.users.get(user).copied().unwrap_or_default()
     }
 }
 
@@ -76,7 +79,18 @@ impl Revoked {
 
     /// Everything of this client and user that was issued before this moment is revoked.
     pub(crate) fn latest(&self, client: &ClientId, user: &UserName) -> Timestamp {
-        self.memory.read().unwrap_or_else(PoisonError::into_inner).latest(client, user)
+        let memory = self.memory();
+        memory.of_client(client).max(memory.of_user(user))
+    }
+
+    /// Everything of this client that was issued before this moment is revoked.
+    pub(crate) fn of_client(&self, client: &ClientId) -> Timestamp {
+        self.memory().of_client(client)
+    }
+
+    /// Everything of this user that was issued before this moment is revoked.
+    pub(crate) fn of_user(&self, user: &UserName) -> Timestamp {
+        self.memory().of_user(user)
     }
 
     /// Whether a token is revoked, by itself or with others.
@@ -102,13 +116,16 @@ impl Revoked {
         Ok(())
     }
 
+    fn memory(&self) -> RwLockReadGuard<'_, Memory> {
+        self.memory.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn knows(&self, id: &TokenId) -> bool {
-        self.memory.read().unwrap_or_else(PoisonError::into_inner).tokens.contains_key(id)
+        self.memory().tokens.contains_key(id)
     }
 
     fn is_stale(&self) -> bool {
-        let (now, read) =
-            (self.clock.now(), self.memory.read().unwrap_or_else(PoisonError::into_inner).read_at);
+        let (now, read) = (self.clock.now(), self.memory().read_at);
         now < read || now.since(read) >= FRESH
     }
 
