@@ -116,13 +116,10 @@ impl Kept {
 }
 
 /// Disks are slow, and workers must not wait for them.
-async fn blocking<T: Send + 'static>(
+async fn blocking<T: Default + Send + 'static>(
     kept: &Arc<Mutex<Kept>>,
     work: impl FnOnce(&mut Kept) -> T + Send + 'static,
-) -> T
-where
-    T: Default,
-{
+) -> T {
     let kept = kept.clone();
     let work = move || work(&mut kept.lock().unwrap_or_else(PoisonError::into_inner));
     tokio::task::spawn_blocking(work).await.unwrap_or_default()
