@@ -46,7 +46,7 @@ impl KeyManager for Resident {
     }
 
     async fn update_client(&self, id: &ClientId, spec: ClientSpec) -> Result<OAuthClient, KeyManagerError> {
-        let _turn = self.0.registration.lock().await;
+        let _turn = self.0.edits.lock().await;
         self.0.replace(id, spec).await.map_err(|error| refused(error, Some(id)))
     }
 
@@ -60,7 +60,7 @@ impl KeyManager for Resident {
     }
 
     async fn add_secret(&self, id: &ClientId) -> Result<OAuthClient, KeyManagerError> {
-        let _turn = self.0.registration.lock().await;
+        let _turn = self.0.edits.lock().await;
         self.0.add_secret(id).await.map_err(|error| refused(error, Some(id)))
     }
 

@@ -23,12 +23,23 @@ impl Core {
     }
 
     /// Ends all refresh tokens of a family, and the access tokens that came with those still good.
+    ///
+    /// One more may be on its way into the store at this moment. So the family's name is revoked first, like
+    /// a token's, and whoever adds to a family looks afterwards whether it has been: either they see that it
+    /// is over, or what they added is seen here.
     pub(crate) async fn end_family(&self, family: &str) -> Result<(), StoreError> {
+        let over = self.clock.now().plus(self.config.refresh_token).plus(self.config.code);
+        self.revoke_token(&TokenId::from(family), over).await?;
         let ended = self.stores.grants.end_family(&self.config.tenant, family).await?;
         for token in ended {
             self.revoke_token(&token.access_token.0, token.access_token.1).await?;
         }
         Ok(())
+    }
+
+    /// Whether a family has been ended; asked after something was added to it.
+    pub(crate) async fn is_family_over(&self, family: &str) -> Result<bool, StoreError> {
+        self.stores.revocations.is_revoked(&TokenId::from(family)).await
     }
 
     /// Ends everything that a user gave leave for so far.

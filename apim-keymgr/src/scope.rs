@@ -13,17 +13,23 @@ pub(crate) const DEFAULT: &str = "default";
 /// Asks for an ID token.
 pub(crate) const OPENID: &str = "openid";
 
-/// More than anybody has a use for; each one costs a look-up.
+/// More than anybody has a use for; each one costs a look-up, and all of them stand in the token.
 const MOST: usize = 256;
+const LONGEST: usize = 8 * 1024;
 
 /// Reads a `scope` parameter (RFC 6749 section 3.3), in its order and without repetitions.
 pub(crate) fn parse(text: Option<&str>) -> Result<Vec<Scope>, OAuthError> {
+    let malformed = || OAuthError::new(Kind::InvalidScope, "the scope parameter is malformed or too long");
+    let text = text.unwrap_or_default();
+    if text.len() > LONGEST {
+        return Err(malformed());
+    }
     let mut seen = BTreeSet::new();
     let mut scopes = Vec::new();
-    for word in text.unwrap_or_default().split(' ').filter(|word| !word.is_empty()) {
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
         let allowed = |b: u8| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
         if !word.bytes().all(allowed) || scopes.len() == MOST {
-            return Err(OAuthError::new(Kind::InvalidScope, "the scope parameter is malformed"));
+            return Err(malformed());
         }
         if seen.insert(word) {
             scopes.push(Scope::from(word));

@@ -96,8 +96,8 @@ pub(crate) struct Core {
     pub(crate) revoked: Revoked,
     pub(crate) hashers: Hashers,
     pub(crate) attempts: Attempts,
-    /// Held while a client is changed, which is a reading and a writing.
-    pub(crate) registration: Mutex<()>,
+    /// Held while a client or a user is changed, which is a reading and a writing.
+    pub(crate) edits: Mutex<()>,
     /// The latest `iat` of all tokens, which may lie a little ahead of the clock.
     pub(crate) latest_issue: AtomicU64,
     realm: String,
@@ -332,7 +332,7 @@ impl Builder {
             origin: url.origin().ascii_serialization(),
             realm: url.host_str().unwrap_or_default().to_owned(),
             swept_at: AtomicU64::new(clock.now().as_millis()),
-            registration: Mutex::new(()),
+            edits: Mutex::new(()),
             latest_issue: AtomicU64::new(0),
             stores,
             config,

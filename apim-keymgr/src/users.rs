@@ -201,6 +201,7 @@ impl Users {
         edit: impl FnOnce(&mut User) -> bool + Send,
     ) -> Result<(), UserError> {
         let core = &self.0;
+        let _turn = core.edits.lock().await;
         let user = core.stores.users.user(&core.config.tenant, name).await?;
         let mut user = user.ok_or(UserError::NotFound)?;
         let ends_tokens = edit(&mut user);

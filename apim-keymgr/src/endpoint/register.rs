@@ -38,7 +38,7 @@ pub(super) async fn answer(core: &Core, call: &Call) -> Result<Response<Body>, O
     let user = authenticate(core, call).await?;
     let spec = read(core, call, &user)?;
     // One at a time: of two clients that add a secret at once, neither must lose its own.
-    let _turn = core.registration.lock().await;
+    let _turn = core.edits.lock().await;
     let known = core.stores.clients.client_named(&spec.tenant, &spec.owner, &spec.name).await?;
     let client = match known {
         // Only hashes are kept, so who registers again gets a fresh secret; the earlier ones stay good.

@@ -43,6 +43,15 @@ pub(crate) struct Settings {
     pub(crate) longest_token: Duration,
 }
 
+/// Why a key is added.
+#[derive(PartialEq, Eq)]
+enum Adding {
+    /// Because there is none; not needed if another process has made one meanwhile.
+    First,
+    /// Because it is time for another.
+    Next,
+}
+
 /// Why keys could not be read or changed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RingError {
@@ -76,7 +85,7 @@ impl KeyRing {
         };
         ring.read().await?;
         if ring.keys.load().is_empty() {
-            ring.add(ring.clock.now()).await?;
+            ring.add(ring.clock.now(), Adding::First).await?;
         }
         Ok(ring)
     }
@@ -106,7 +115,7 @@ impl KeyRing {
 
     /// Makes a new key, which signs as soon as gateways have had the time to learn of it.
     pub(crate) async fn rotate(&self) -> Result<(), RingError> {
-        self.add(self.clock.now().plus(self.lead)).await
+        self.add(self.clock.now().plus(self.lead), Adding::Next).await
     }
 
     /// Deletes keys whose last token has expired.
@@ -132,13 +141,16 @@ impl KeyRing {
         }
     }
 
-    async fn add(&self, created_at: Timestamp) -> Result<(), RingError> {
+    async fn add(&self, created_at: Timestamp, adding: Adding) -> Result<(), RingError> {
         let made = tokio::task::spawn_blocking(move || Key::generate(created_at)).await;
         let made = made.map_err(|error| RingError::Task(error.into()))??;
         let _turn = self.turn.lock().await;
         self.read().await?;
         let id = made.id.clone();
         let before = self.keys.load_full();
+        if adding == Adding::First && !before.is_empty() {
+            return Ok(());
+        }
         let jwk = Key::read(&made)?.jwk;
         let all = self.published(jwks(before.iter().map(|key| &key.jwk).chain([&jwk])));
         self.store.insert_signing_key(&self.tenant, made, all).await?;

@@ -189,7 +189,7 @@ impl Core {
         let Some(session) = session else {
             return Ok(None);
         };
-        let token = opaque::fresh()?;
+        let (token, family) = (opaque::fresh()?, session.family.clone());
         // As with access tokens: one made right after a revocation must not look older than it.
         let now = self.clock.now().max(self.revoked.latest(&client.id, user));
         let kept = RefreshToken {
@@ -204,6 +204,10 @@ impl Core {
             expires_at: now.plus(self.config.refresh_token),
         };
         self.stores.grants.insert_refresh(kept).await?;
+        if self.is_family_over(&family).await? {
+            self.end_family(&family).await?;
+            return Err(OAuthError::grant("the grant is no longer good"));
+        }
         Ok(client.grant_types.iter().any(|grant| grant == grant::REFRESH_TOKEN).then_some(token))
     }
 }

@@ -8,6 +8,7 @@ mod discovery;
 mod introspect;
 mod keys;
 mod login;
+mod races;
 mod refresh;
 mod register;
 mod resident;

@@ -64,6 +64,11 @@ async fn every_row_of_the_error_table() {
     for (body, expected) in rows {
         assert_eq!(world.token(&app, body).await.error(), expected, "{body}");
     }
+    let long = format!("grant_type=client_credentials&scope={}", "a".repeat(8 * 1024 + 1));
+    assert_eq!(world.token(&app, &long).await.error(), row(400, "invalid_scope"));
+    let many: String = (0..257).map(|n| format!("+s{n}")).collect();
+    let many = format!("grant_type=client_credentials&scope={many}");
+    assert_eq!(world.token(&app, &many).await.error(), row(400, "invalid_scope"));
     let refused = world.token(&limited, "grant_type=password&username=ann&password=secret").await;
     assert_eq!(refused.error(), row(400, "unauthorized_client"));
 }
