@@ -223,6 +223,24 @@ pub mod code {
         /// The application is not active.
         APPLICATION_INACTIVE = 900309 400 "The application is not active";
 
+        // Developers' and administrators' things.
+        /// Something of that name or value exists.
+        CONFLICT = 409 409 "Conflict";
+        /// The throttling policy does not exist.
+        BAD_POLICY = 900305 400 "Unknown throttling policy";
+        /// The same address is denied already.
+        ADDRESS_DENIED = 900979 409 "The address is denied already";
+        /// No API to deny.
+        NO_API_TO_DENY = 900977 400 "Unknown API context";
+        /// No application to deny.
+        NO_APPLICATION_TO_DENY = 900978 400 "Unknown application";
+        /// No such key manager.
+        NO_SUCH_KEY_MANAGER = 901403 400 "Unknown key manager";
+        /// The key manager does not do that.
+        KEY_MANAGER_CANNOT = 901405 400 "The key manager does not offer that";
+        /// The OAuth client is not the caller's.
+        BAD_CLIENT = 901407 400 "Unknown OAuth client";
+
         // Permissions on a thing, as opposed to an operation.
         /// The caller may not see it.
         MAY_NOT_READ = 900340 403 "You may not read this";

@@ -8,7 +8,7 @@ use axum::Router;
 use crate::error::{Failure, Result};
 use crate::rest::contract::Contract;
 use crate::rest::frame::Frame;
-use crate::rest::publisher;
+use crate::rest::{admin, devportal, publisher};
 use crate::store::Store;
 
 /// Where callers reach the gateways of environment `Default`.
@@ -59,7 +59,7 @@ impl ControlPlane {
 
 /// Every contract: what it is called, its operations, its OpenAPI document.
 pub fn contracts() -> Vec<Contract> {
-    vec![publisher::contract()]
+    vec![publisher::contract(), devportal::contract(), admin::contract()]
 }
 
 /// Puts a [`ControlPlane`] together.

@@ -6,9 +6,9 @@ use apim_core::model::{KeyManagerConfig, Revocation, Tenant, TokenId};
 use apim_core::store::{RevocationStore, SigningKey, SigningKeyStore, StoreError};
 use async_trait::async_trait;
 
-use super::clients::text;
 use super::desk::System;
 use super::outbox;
+use super::revocations;
 use super::sql::Row;
 use crate::error::{Failure, Result};
 use crate::store::Store;
@@ -76,20 +76,7 @@ impl SigningKeyStore for Store {
 impl RevocationStore for Store {
     async fn revoke(&self, tenant: &Tenant, revocation: Revocation) -> Result<(), StoreError> {
         let mut write = self.platform(tenant).write().await?;
-        let (kind, id, moment, expires_at) = match &revocation {
-            Revocation::Token { id, expires_at } => ("token", id.as_str(), *expires_at, Some(*expires_at)),
-            Revocation::Client { client, before } => ("client", client.as_str(), *before, None),
-            Revocation::User { user, before } => ("user", user.as_str(), *before, None),
-        };
-        // One that comes late must not refuse less than the one before it.
-        let sql = "INSERT INTO revocation (tenant, kind, id, moment, expires_at, doc)
-            VALUES ($1, $2, $3, $4, $5, $6)
-            ON CONFLICT (tenant, kind, id)
-            DO UPDATE SET moment = excluded.moment, expires_at = excluded.expires_at, doc = excluded.doc
-            WHERE excluded.moment > revocation.moment";
-        let doc = text(&revocation)?;
-        let args = [kind.into(), id.into(), moment.into(), expires_at.into(), doc.into()];
-        if write.change(sql, args).await? > 0 {
+        if revocations::put(&mut write, &revocation).await? {
             write.tell(Change::Revoked(revocation));
         }
         write.commit().await?;

@@ -31,6 +31,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     1 "01-outbox";
     2 "02-identity";
     3 "03-apis";
+    4 "04-portal";
 };
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (

@@ -3,18 +3,26 @@
 //! [`sql`] knows SQLite and PostgreSQL; [`desk`] gives callers transactions bound to their tenant;
 //! [`outbox`] numbers what gateways must learn of; everything else is SQL of one aggregate.
 
+pub(crate) mod api_keys;
 pub(crate) mod api_search;
 pub(crate) mod apis;
+pub(crate) mod applications;
 mod clients;
+pub(crate) mod denials;
 pub(crate) mod desk;
 mod grants;
+pub(crate) mod key_mappings;
 mod keys;
 mod migrate;
 pub(crate) mod outbox;
+pub(crate) mod policies;
+pub(crate) mod revocations;
+pub(crate) mod roles;
 pub(crate) mod scopes;
 pub(crate) mod seal;
 pub(crate) mod sql;
-mod users;
+pub(crate) mod subscriptions;
+pub(crate) mod users;
 
 use apim_core::Timestamp;
 

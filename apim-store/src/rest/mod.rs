@@ -5,9 +5,11 @@
 //! answers, the 501s of what is not offered, the table of operations and the served OpenAPI document.
 //! [`call`] and [`answer`] are what handlers take and give; [`error`] alone renders refusals.
 
+pub mod admin;
 pub mod answer;
 pub mod call;
 pub mod contract;
+pub mod devportal;
 pub mod error;
 pub(crate) mod expected;
 pub(crate) mod frame;

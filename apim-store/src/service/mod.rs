@@ -2,9 +2,19 @@
 //! a [`Read`](crate::db::Read), a [`Write`](crate::db::Write) or a [`Desk`](crate::db::Desk) that belongs to
 //! the caller.
 
+pub(crate) mod api_key;
+pub(crate) mod application;
+pub(crate) mod denial;
 pub mod environment;
+pub(crate) mod key;
+pub(crate) mod key_manager;
 pub mod lifecycle;
+pub(crate) mod listing;
+pub(crate) mod policy;
 pub mod roles;
+pub mod seed;
+pub(crate) mod subscription;
+pub mod users;
 
 pub use lifecycle::State;
 

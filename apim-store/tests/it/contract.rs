@@ -72,7 +72,10 @@ fn rows_are_those_of_the_reference_descriptions() {
             mine.sort();
             assert_eq!(mine, scopes, "{row}");
         }
-        assert_eq!(ours.len(), theirs.len(), "rows that the reference does not have");
+        let more = ours.keys().filter(|row| !theirs.contains_key(*row));
+        // Users and roles: the original keeps them behind another product's services.
+        let more: Vec<_> = more.filter(|row| !row.contains(" /users") && !row.contains(" /roles")).collect();
+        assert!(more.is_empty(), "rows that the reference does not have: {more:?}");
     }
 }
 

@@ -1,9 +1,18 @@
 //! What the control plane promises, one module per promise.
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, unreachable_pub)]
 
+mod accounts;
+mod api_keys;
+mod applications;
 mod change;
 mod contract;
 mod definition;
+mod denials;
 mod frame;
+mod keys;
+mod oauth_keys;
 mod place;
+mod policies;
+mod settings;
 mod stores;
+mod subscriptions;

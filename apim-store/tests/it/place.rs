@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use apim_core::key_manager::{ClientSpec, KeyManagerError, OAuthClient, Token, TokenKind, TokenRequest};
+use apim_core::event::Change;
+use apim_core::key_manager::TokenKind;
 use apim_core::model::{ClientId, KeyManagerName, Role, Tenant, UserName};
 use apim_core::store::{User, UserStore as _};
 use apim_core::testing::ManualClock;
-use apim_core::{Claims, Fault, KeyManager, Secret, Step, Timestamp, TokenVerifier, fault};
+use apim_core::{Claims, Fault, Step, Timestamp, TokenVerifier, fault};
 use apim_store::{ControlPlane, GatewayUrls, Settings, Store};
 use axum::Router;
 use axum::body::Body;
@@ -17,6 +18,8 @@ use serde_json::Value;
 use sqlx::Connection as _;
 use tempfile::TempDir;
 use tower::ServiceExt as _;
+
+use crate::keys::Keys;
 
 /// A database that a test may fill.
 pub struct Database {
@@ -65,6 +68,7 @@ async fn made_on(server: &str) -> String {
 pub struct Place {
     pub database: Database,
     pub store: Store,
+    pub keys: Arc<Keys>,
     router: Router,
 }
 
@@ -131,16 +135,17 @@ impl Place {
             // Reopened databases know them already.
             let _ = store.insert_user(user).await;
         }
+        let keys = Arc::new(Keys::default());
         let plane = ControlPlane::builder(store.clone())
             .verifier(Arc::new(Names))
-            .key_manager(Arc::new(NoKeys))
+            .key_manager(keys.clone())
             .urls(GatewayUrls {
                 http: "http://localhost:8280".into(),
                 https: "https://localhost:8243".into(),
             })
             .build()
             .unwrap();
-        Self { database, store, router: plane.router() }
+        Self { database, store, keys, router: plane.router() }
     }
 
     /// The same database, opened again as after a crash: nothing was closed.
@@ -160,6 +165,36 @@ impl Place {
         Door { place: self, base: "/api/am/publisher/v4", token: PUBLISHER, headers: Vec::new() }
     }
 }
+
+impl Place {
+    /// On each database, with what a fresh installation has.
+    pub async fn each_seeded() -> Vec<Self> {
+        let places = Self::each().await;
+        for place in &places {
+            apim_store::service::seed::seed(&place.store, "admin", "$argon2id$").await.unwrap();
+        }
+        places
+    }
+
+    /// What developers do.
+    pub fn devportal(&self) -> Door<'_> {
+        Door { place: self, base: "/api/am/devportal/v3", token: DEVELOPER, headers: Vec::new() }
+    }
+
+    /// What administrators do.
+    pub fn admin(&self) -> Door<'_> {
+        Door { place: self, base: "/api/am/admin/v4", token: "admin:apim:admin", headers: Vec::new() }
+    }
+
+    /// What gateways know.
+    pub async fn changes(&self) -> Vec<Change> {
+        self.store.source().snapshot().await.unwrap().changes().cloned().collect()
+    }
+}
+
+/// A token of a developer's.
+pub const DEVELOPER: &str =
+    "dev:apim:subscribe,apim:app_manage,apim:sub_manage,apim:api_key,apim:store_settings";
 
 /// A token of somebody who may do everything in the publisher contract.
 pub const PUBLISHER: &str = "ann:apim:api_view,apim:api_create,apim:api_publish,apim:api_manage,apim:api_delete,\
@@ -232,7 +267,7 @@ impl Door<'_> {
 }
 
 /// Believes every token that looks like `user:scope,scope`.
-struct Names;
+pub struct Names;
 
 impl TokenVerifier for Names {
     fn verify<'a>(&'a self, token: &'a str) -> Step<'a, Result<Arc<Claims>, Fault>> {
@@ -252,43 +287,5 @@ impl TokenVerifier for Names {
             kind: TokenKind::User,
             all: serde_json::Map::default(),
         })))
-    }
-}
-
-/// Registers nothing.
-struct NoKeys;
-
-#[async_trait::async_trait]
-impl KeyManager for NoKeys {
-    fn name(&self) -> KeyManagerName {
-        "Resident Key Manager".into()
-    }
-    async fn create_client(&self, _: ClientSpec) -> Result<OAuthClient, KeyManagerError> {
-        Err(KeyManagerError::Unsupported("clients"))
-    }
-    async fn client(&self, _: &ClientId) -> Result<Option<OAuthClient>, KeyManagerError> {
-        Ok(None)
-    }
-    async fn update_client(&self, id: &ClientId, _: ClientSpec) -> Result<OAuthClient, KeyManagerError> {
-        Err(KeyManagerError::UnknownClient(id.clone()))
-    }
-    async fn delete_client(&self, id: &ClientId) -> Result<(), KeyManagerError> {
-        Err(KeyManagerError::UnknownClient(id.clone()))
-    }
-    async fn add_secret(&self, id: &ClientId) -> Result<OAuthClient, KeyManagerError> {
-        Err(KeyManagerError::UnknownClient(id.clone()))
-    }
-    async fn issue(&self, _: TokenRequest) -> Result<Token, KeyManagerError> {
-        Ok(Token {
-            access_token: Secret::new("token"),
-            expires_in: std::time::Duration::from_secs(1),
-            scopes: Vec::new(),
-        })
-    }
-    async fn revoke(&self, _: &str) -> Result<(), KeyManagerError> {
-        Ok(())
-    }
-    fn verifier(&self) -> Arc<dyn TokenVerifier> {
-        Arc::new(Names)
     }
 }

@@ -1,0 +1,382 @@
+//! OAuth keys of applications: clients at a key manager, and which application each speaks for.
+//!
+//! A key manager may be far away, so nothing here waits for it inside a transaction: look, ask it, write.
+//! What changed in between is found at the write, and what was registered is then taken back.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use apim_core::event::Change;
+use apim_core::key_manager::{ClientSpec, KeyManagerError, OAuthClient, Token, TokenRequest};
+use apim_core::model::{ApplicationId, ClientId, KeyManagerName, KeyMapping, KeyType, Scope};
+use apim_core::{KeyManager, Secret};
+use serde_json::{Value, json};
+
+pub(crate) use crate::db::key_mappings::{Mapping, Mode};
+
+use crate::db::{Desk, Read, Write, key_mappings};
+use crate::error::{Error, Failure, Finding, Result, code};
+use crate::service::Expected;
+use crate::service::application::{self, Application};
+
+/// Grants that end at a redirect, and so need to know where.
+const REDIRECTING: [&str; 2] = ["authorization_code", "implicit"];
+
+/// Entries that `additionalProperties` may have.
+const MOST_PROPERTIES: usize = 64;
+
+/// Keys that were just made. The secret is told this once.
+pub(crate) struct Made {
+    pub(crate) mapping: Mapping,
+    pub(crate) secret: Option<Secret>,
+    pub(crate) token: Option<Token>,
+}
+
+/// Which of an application's keys is meant.
+#[derive(Clone, Copy)]
+pub(crate) enum Which<'a> {
+    /// By the mapping's id.
+    Id(&'a str),
+    /// The resident key manager's of a type.
+    Type(KeyType),
+}
+
+/// Registers a client for one of the caller's applications.
+pub(crate) async fn generate(
+    desk: &Desk,
+    keys: &dyn KeyManager,
+    application: &str,
+    body: &Value,
+) -> Result<Made> {
+    let key_type = key_type(body["keyType"].as_str().unwrap_or_default())?;
+    let key_manager = key_manager(keys, body)?;
+    let mut cx = desk.read().await?;
+    let application = application::get(&mut cx, application).await?;
+    refuse_if_there(&mut cx, &application.id, &key_manager, key_type).await?;
+    drop(cx);
+
+    let doc = wishes(body, "grantTypesToBeSupported")?;
+    let lifetime = lifetime(&body["validityTime"])?;
+    let client = register(keys, spec(desk, &application, key_type, &doc)?).await?;
+    let mapping = mapping(&application.id, key_manager, key_type, client.id.clone(), Mode::Created, doc);
+    if let Err(error) = keep(desk, &mapping).await {
+        take_back(keys, &client.id).await;
+        return Err(error);
+    }
+    let token = match grants(&mapping.doc).any(|grant| grant == "client_credentials") {
+        true => Some(issue(keys, &mapping, scopes(body), lifetime).await?),
+        false => None,
+    };
+    Ok(Made { mapping, secret: client.secret, token })
+}
+
+/// Lets a client that was registered elsewhere speak for one of the caller's applications. It must be the
+/// caller's own: whoever could map a stranger's client would count, and read, the stranger's calls as theirs.
+pub(crate) async fn map(
+    desk: &Desk,
+    keys: &dyn KeyManager,
+    application: &str,
+    body: &Value,
+) -> Result<Mapping> {
+    let key_type = key_type(body["keyType"].as_str().unwrap_or_default())?;
+    let key_manager = key_manager(keys, body)?;
+    let mut cx = desk.read().await?;
+    let application = application::get(&mut cx, application).await?;
+    refuse_if_there(&mut cx, &application.id, &key_manager, key_type).await?;
+    drop(cx);
+
+    let id = ClientId::from(body["consumerKey"].as_str().unwrap_or_default());
+    let client = keys.client(&id).await.map_err(refused)?;
+    let who = desk.who();
+    let own = |client: &OAuthClient| client.spec.owner == who.user && client.spec.tenant == who.tenant;
+    let client = client.filter(own).ok_or_else(|| {
+        code::BAD_CLIENT.because(format!("You have no OAuth client {id} at that key manager"))
+    })?;
+    let doc = json!({
+        "grantTypes": client.spec.grant_types,
+        "callbackUrl": client.spec.redirect_uris.first(),
+        "additionalProperties": client.spec.additional,
+    });
+    let mapping = mapping(&application.id, key_manager, key_type, id, Mode::Mapped, doc);
+    keep(desk, &mapping).await?;
+    Ok(mapping)
+}
+
+/// The keys of one of the caller's applications.
+pub(crate) async fn list(cx: &mut Read, application: &str) -> Result<Vec<Mapping>> {
+    let application = application::get(cx, application).await?;
+    key_mappings::of_application(cx, &application.id).await
+}
+
+/// One key of one of the caller's applications.
+pub(crate) async fn get(cx: &mut Read, application: &str, which: Which<'_>) -> Result<Mapping> {
+    let found = list(cx, application).await?.into_iter().find(|mapping| match which {
+        Which::Id(id) => mapping.id == id,
+        Which::Type(key_type) => mapping.key_type == key_type,
+    });
+    Ok(found.ok_or_else(|| code::NOT_FOUND.because("The application has no such keys"))?)
+}
+
+/// Replaces what a client may do.
+pub(crate) async fn update(
+    desk: &Desk,
+    keys: &dyn KeyManager,
+    application: &str,
+    which: Which<'_>,
+    body: &Value,
+) -> Result<Mapping> {
+    let mut cx = desk.read().await?;
+    let mut found = created(&mut cx, application, which).await?;
+    let owner = application::get(&mut cx, application).await?;
+    drop(cx);
+    found.doc = wishes(body, "supportedGrantTypes")?;
+    let spec = spec(desk, &owner, found.key_type, &found.doc)?;
+    keys.update_client(&found.client, spec).await.map_err(refused)?;
+    let mut cx = desk.write().await?;
+    application::to_edit(&mut cx, application, &Expected::any()).await?;
+    if !key_mappings::update(&mut cx, &found.id, &found.doc).await? {
+        return Err(code::NOT_FOUND.because("The keys are gone by now").into());
+    }
+    cx.commit().await?;
+    Ok(found)
+}
+
+/// Adds a secret to a client.
+pub(crate) async fn renew_secret(
+    desk: &Desk,
+    keys: &dyn KeyManager,
+    application: &str,
+    which: Which<'_>,
+) -> Result<OAuthClient> {
+    let found = created(&mut desk.read().await?, application, which).await?;
+    keys.add_secret(&found.client).await.map_err(refused)
+}
+
+/// Issues a token to one of the caller's clients, without asking for its secret: the caller owns it.
+pub(crate) async fn token(
+    desk: &Desk,
+    keys: &dyn KeyManager,
+    application: &str,
+    which: Which<'_>,
+    body: &Value,
+) -> Result<Token> {
+    let found = created(&mut desk.read().await?, application, which).await?;
+    if body["grantType"].as_str().is_some_and(|grant| grant != "CLIENT_CREDENTIALS") {
+        return Err(code::NOT_OFFERED.because("Only CLIENT_CREDENTIALS is offered here").into());
+    }
+    let lifetime = lifetime(&body["validityPeriod"])?;
+    if let Some(old) = body["revokeToken"].as_str().filter(|old| !old.is_empty()) {
+        keys.revoke(old).await.map_err(refused)?;
+    }
+    issue(keys, &found, scopes(body), lifetime).await
+}
+
+/// Takes keys away: the mapping at once, then the client, if it was ours.
+pub(crate) async fn clean_up(
+    desk: &Desk,
+    keys: &dyn KeyManager,
+    application: &str,
+    which: Which<'_>,
+) -> Result<()> {
+    let mut cx = desk.write().await?;
+    application::to_edit(&mut cx, application, &Expected::any()).await?;
+    let found = get(&mut cx, application, which).await?;
+    key_mappings::delete(&mut cx, &found.id).await?;
+    let (key_manager, client) = (found.key_manager.clone(), found.client.clone());
+    cx.tell(Change::KeyMappingRemoved { key_manager, client });
+    cx.commit().await?;
+    if found.mode == Mode::Created {
+        take_back(keys, &found.client).await;
+    }
+    Ok(())
+}
+
+/// The key type in a path or a body.
+pub(crate) fn key_type(text: &str) -> Result<KeyType> {
+    match text {
+        "PRODUCTION" => Ok(KeyType::Production),
+        "SANDBOX" => Ok(KeyType::Sandbox),
+        _ => Err(bad("keyType", "is PRODUCTION or SANDBOX")),
+    }
+}
+
+/// A key of ours, not one that was registered elsewhere.
+async fn created(cx: &mut Read, application: &str, which: Which<'_>) -> Result<Mapping> {
+    let found = get(cx, application, which).await?;
+    if found.mode == Mode::Mapped {
+        let text = "The client was registered elsewhere, and is changed there";
+        return Err(code::KEY_MANAGER_CANNOT.because(text).into());
+    }
+    Ok(found)
+}
+
+async fn refuse_if_there(
+    cx: &mut Read,
+    application: &ApplicationId,
+    key_manager: &KeyManagerName,
+    key_type: KeyType,
+) -> Result<()> {
+    let there = key_mappings::of_application(cx, application).await?;
+    let same = |it: &Mapping| it.key_manager == *key_manager && it.key_type == key_type;
+    if there.iter().any(same) {
+        return Err(keys_exist(key_type));
+    }
+    Ok(())
+}
+
+fn keys_exist(key_type: KeyType) -> Error {
+    code::KEYS_EXIST.because(format!("There are {} keys already", key_type.as_str())).into()
+}
+
+async fn keep(desk: &Desk, mapping: &Mapping) -> Result<()> {
+    let mut cx: Write = desk.write().await?;
+    application::to_edit(&mut cx, &mapping.application, &Expected::any()).await?;
+    if !key_mappings::insert(&mut cx, mapping).await? {
+        return Err(keys_exist(mapping.key_type));
+    }
+    let deployed = KeyMapping {
+        application: mapping.application.clone(),
+        key_manager: mapping.key_manager.clone(),
+        client: mapping.client.clone(),
+        key_type: mapping.key_type,
+    };
+    cx.tell(Change::KeyMappingSaved(deployed.into()));
+    cx.commit().await?;
+    Ok(())
+}
+
+fn mapping(
+    application: &ApplicationId,
+    key_manager: KeyManagerName,
+    key_type: KeyType,
+    client: ClientId,
+    mode: Mode,
+    doc: Value,
+) -> Mapping {
+    let id = uuid::Uuid::new_v4().to_string();
+    Mapping { id, application: application.clone(), key_manager, key_type, client, mode, doc }
+}
+
+/// Registers a client. Its name may be held by one that was left behind when an earlier attempt broke off
+/// between the key manager and the database; another name does as well.
+async fn register(keys: &dyn KeyManager, mut spec: ClientSpec) -> Result<OAuthClient> {
+    match keys.create_client(spec.clone()).await {
+        Err(KeyManagerError::Exists) => {
+            spec.name = format!("{}_{}", spec.name, uuid::Uuid::new_v4().simple());
+            keys.create_client(spec).await.map_err(refused)
+        }
+        answer => answer.map_err(refused),
+    }
+}
+
+async fn take_back(keys: &dyn KeyManager, client: &ClientId) {
+    if let Err(error) = keys.delete_client(client).await {
+        tracing::warn!(%client, %error, "an OAuth client that speaks for nobody could not be deleted");
+    }
+}
+
+async fn issue(
+    keys: &dyn KeyManager,
+    mapping: &Mapping,
+    scopes: Vec<Scope>,
+    lifetime: Option<Duration>,
+) -> Result<Token> {
+    let request = TokenRequest { client: mapping.client.clone(), scopes, lifetime };
+    keys.issue(request).await.map_err(refused)
+}
+
+/// What the owner asks of a client, checked and bounded.
+fn wishes(body: &Value, grants_key: &str) -> Result<Value> {
+    let grants: Vec<&str> = texts(&body[grants_key]);
+    let callback = body["callbackUrl"].as_str().unwrap_or_default();
+    if callback.is_empty() && grants.iter().any(|grant| REDIRECTING.contains(grant)) {
+        return Err(bad("/callbackUrl", "is required by grants that redirect"));
+    }
+    let properties = &body["additionalProperties"];
+    if properties.as_object().is_some_and(|map| map.len() > MOST_PROPERTIES) {
+        return Err(bad("/additionalProperties", &format!("has {MOST_PROPERTIES} entries at the most")));
+    }
+    Ok(json!({ "grantTypes": grants, "callbackUrl": callback, "additionalProperties": properties }))
+}
+
+fn spec(desk: &Desk, application: &Application, key_type: KeyType, doc: &Value) -> Result<ClientSpec> {
+    let properties = additional(&doc["additionalProperties"]);
+    let own = properties.get("application_access_token_expiry_time").filter(|text| *text != "N/A");
+    let token_lifetime = own.map(|text| lifetime(&json!(text))).transpose()?.flatten();
+    let callback = doc["callbackUrl"].as_str().filter(|url| !url.is_empty());
+    Ok(ClientSpec {
+        tenant: desk.who().tenant.clone(),
+        name: format!("{}_{}_{}", application.owner, application.id, key_type.as_str()),
+        owner: application.owner.clone(),
+        grant_types: grants(doc).map(str::to_owned).collect(),
+        redirect_uris: callback.map(str::to_owned).into_iter().collect(),
+        public: properties.get("bypassClientCredentials").is_some_and(|text| text == "true"),
+        token_lifetime,
+        additional: properties,
+    })
+}
+
+fn additional(properties: &Value) -> BTreeMap<String, String> {
+    let scalar = |(key, value): (&String, &Value)| match value {
+        Value::String(text) => Some((key.clone(), text.clone())),
+        Value::Bool(_) | Value::Number(_) => Some((key.clone(), value.to_string())),
+        _ => None,
+    };
+    properties.as_object().into_iter().flatten().filter_map(scalar).collect()
+}
+
+fn grants(doc: &Value) -> impl Iterator<Item = &str> {
+    texts(&doc["grantTypes"]).into_iter()
+}
+
+fn texts(list: &Value) -> Vec<&str> {
+    list.as_array().into_iter().flatten().filter_map(Value::as_str).take(MOST_PROPERTIES).collect()
+}
+
+fn scopes(body: &Value) -> Vec<Scope> {
+    texts(&body["scopes"]).into_iter().filter(|scope| !scope.is_empty()).map(Scope::from).collect()
+}
+
+/// Seconds, as a number or as text; absent, blank or -1 leaves it to the key manager.
+fn lifetime(value: &Value) -> Result<Option<Duration>> {
+    let seconds = match value {
+        Value::Null => return Ok(None),
+        Value::String(text) if text.trim().is_empty() => return Ok(None),
+        Value::String(text) => text.trim().parse::<i64>().ok(),
+        other => other.as_i64(),
+    };
+    match seconds {
+        Some(-1) => Ok(None),
+        Some(seconds @ 1..=315_360_000) => Ok(Some(Duration::from_secs(seconds.unsigned_abs()))),
+        _ => Err(bad("/validityTime", "is a number of seconds, 1 to ten years")),
+    }
+}
+
+/// The key manager that a body names: the one we have, under its name, or none named.
+fn key_manager(keys: &dyn KeyManager, body: &Value) -> Result<KeyManagerName> {
+    let ours = keys.name();
+    match body["keyManager"].as_str().filter(|name| !name.is_empty()) {
+        Some(name) if name != ours.as_str() => {
+            Err(code::NO_SUCH_KEY_MANAGER.because(format!("There is no key manager \"{name}\"")).into())
+        }
+        _ => Ok(ours),
+    }
+}
+
+fn refused(error: KeyManagerError) -> Error {
+    match error {
+        KeyManagerError::UnknownClient(id) => {
+            code::NOT_FOUND.because(format!("The key manager does not know the client {id}")).into()
+        }
+        KeyManagerError::Invalid(text) => code::BAD_REQUEST.because(text).into(),
+        KeyManagerError::Exists => code::CONFLICT.because("A client of that name exists").into(),
+        KeyManagerError::Unsupported(what) => {
+            code::KEY_MANAGER_CANNOT.because(format!("The key manager does not offer {what}")).into()
+        }
+        other => Failure::from_error(other).into(),
+    }
+}
+
+fn bad(place: &str, rule: &str) -> Error {
+    code::BAD_REQUEST.found(vec![Finding::new(place, rule)]).into()
+}

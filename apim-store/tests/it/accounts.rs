@@ -1,0 +1,90 @@
+//! Users and roles.
+
+use apim_core::event::Change;
+use apim_core::model::Revocation;
+use apim_core::store::UserStore as _;
+use serde_json::json;
+
+use crate::place::Place;
+
+const PASSWORD: &str = "correct horse battery";
+
+async fn ended(place: &Place, user: &str) -> bool {
+    place
+        .changes()
+        .await
+        .into_iter()
+        .any(|it| matches!(it, Change::Revoked(Revocation::User { user: name, .. }) if name.as_str() == user))
+}
+
+async fn hash(place: &Place, user: &str) -> String {
+    place.store.user(&Default::default(), &user.into()).await.unwrap().unwrap().password
+}
+
+#[tokio::test]
+async fn a_user_is_made_with_roles_that_exist() {
+    for place in Place::each_seeded().await {
+        let admin = place.admin();
+        let body = json!({ "name": "carol", "password": PASSWORD, "roles": ["Internal/subscriber"] });
+        let made = admin.post("/users", body.clone()).await.is(201);
+        assert!(!String::from_utf8_lossy(&made.body).contains("argon2"), "not even the hash is told");
+        assert!(hash(&place, "carol").await.starts_with("$argon2id$"));
+        admin.post("/users", body).await.refused(409, 409);
+        let unknown = json!({ "name": "dave", "password": PASSWORD, "roles": ["Internal/king"] });
+        admin.post("/users", unknown).await.refused(412, 900986);
+        let short = json!({ "name": "dave", "password": "short" });
+        admin.post("/users", short).await.refused(400, 400);
+        let odd = json!({ "name": "a<b", "password": PASSWORD });
+        admin.post("/users", odd).await.refused(400, 400);
+        let list = admin.get("/users?limit=2").await.is(200).json();
+        assert_eq!((&list["list"][0]["name"], &list["pagination"]["total"]), (&json!("admin"), &json!(6)));
+        admin.by(crate::place::DEVELOPER).get("/users").await.refused(401, 900910);
+    }
+}
+
+#[tokio::test]
+async fn roles_are_made_and_given() {
+    for place in Place::each_seeded().await {
+        let admin = place.admin();
+        admin.post("/roles", json!({ "name": "pets/owner" })).await.is(201);
+        admin.post("/roles", json!({ "name": "pets/owner" })).await.refused(409, 409);
+        let more = json!({ "roles": ["Internal/subscriber", "pets/owner"] });
+        let user = admin.put("/users/dev/roles", more).await.is(200).json();
+        assert_eq!(user["roles"], json!(["Internal/subscriber", "pets/owner"]));
+        assert!(!ended(&place, "dev").await, "nothing was taken away");
+        admin.put("/users/dev/roles", json!({ "roles": ["pets/owner"] })).await.is(200);
+        assert!(ended(&place, "dev").await);
+        admin.put("/users/nobody/roles", json!({ "roles": [] })).await.refused(404, 900401);
+        let roles = admin.get("/roles").await.is(200).json();
+        assert!(roles["list"].as_array().unwrap().contains(&json!({ "name": "pets/owner" })));
+    }
+}
+
+#[tokio::test]
+async fn somebody_remains_who_can_administer() {
+    let place = Place::each_seeded().await.remove(0);
+    let admin = place.admin();
+    admin.put("/users/admin/roles", json!({ "roles": [] })).await.refused(400, 400);
+    admin.put("/users/admin/locked", json!({ "locked": true })).await.refused(400, 400);
+    admin.put("/users/dev/roles", json!({ "roles": ["admin"] })).await.is(200);
+    admin.put("/users/admin/locked", json!({ "locked": true })).await.is(200);
+    assert!(ended(&place, "admin").await);
+}
+
+#[tokio::test]
+async fn a_new_password_ends_old_tokens() {
+    for place in Place::each_seeded().await {
+        let before = hash(&place, "dev").await;
+        place.admin().put("/users/dev/password", json!({ "password": PASSWORD })).await.is(200);
+        assert_ne!(hash(&place, "dev").await, before);
+        assert!(ended(&place, "dev").await);
+
+        let portal = place.devportal();
+        let wrong = json!({ "currentPassword": "wrong", "newPassword": "another password" });
+        portal.post("/me/change-password", wrong).await.refused(400, 400);
+        let held = hash(&place, "dev").await;
+        let right = json!({ "currentPassword": PASSWORD, "newPassword": "another password" });
+        portal.post("/me/change-password", right).await.is(200);
+        assert_ne!(hash(&place, "dev").await, held);
+    }
+}

@@ -1,0 +1,122 @@
+//! A key manager in memory: registers clients, issues tokens that say for whom, and can be told to fail.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use apim_core::key_manager::{ClientSpec, KeyManagerError, OAuthClient, Token, TokenRequest};
+use apim_core::model::{ClientId, KeyManagerName};
+use apim_core::{KeyManager, Secret, TokenVerifier};
+
+use crate::place::Names;
+
+#[derive(Default)]
+pub struct Keys {
+    clients: Mutex<BTreeMap<String, ClientSpec>>,
+    next: AtomicU32,
+    /// Whether it cannot be reached.
+    pub away: AtomicBool,
+}
+
+impl Keys {
+    /// A client that somebody registered elsewhere.
+    pub fn registered(&self, owner: &str, id: &str) {
+        let spec = ClientSpec {
+            tenant: Default::default(),
+            name: id.to_owned(),
+            owner: owner.into(),
+            grant_types: vec!["client_credentials".to_owned()],
+            redirect_uris: Vec::new(),
+            public: false,
+            token_lifetime: None,
+            additional: BTreeMap::new(),
+        };
+        self.clients.lock().unwrap().insert(id.to_owned(), spec);
+    }
+
+    pub fn ids(&self) -> Vec<String> {
+        self.clients.lock().unwrap().keys().cloned().collect()
+    }
+
+    pub fn spec(&self, id: &str) -> Option<ClientSpec> {
+        self.clients.lock().unwrap().get(id).cloned()
+    }
+
+    fn number(&self) -> u32 {
+        self.next.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    fn reach(&self) -> Result<(), KeyManagerError> {
+        match self.away.load(Ordering::SeqCst) {
+            true => Err(KeyManagerError::Failed("connection refused by 10.0.0.7".into())),
+            false => Ok(()),
+        }
+    }
+
+    fn known(&self, id: &ClientId) -> Result<ClientSpec, KeyManagerError> {
+        self.reach()?;
+        self.spec(id).ok_or_else(|| KeyManagerError::UnknownClient(id.clone()))
+    }
+
+    fn with_secret(&self, id: &ClientId, spec: ClientSpec) -> OAuthClient {
+        let secret = Secret::new(format!("secret-{}", self.number()));
+        OAuthClient { id: id.clone(), secret: Some(secret), spec }
+    }
+}
+
+#[async_trait::async_trait]
+impl KeyManager for Keys {
+    fn name(&self) -> KeyManagerName {
+        "Resident Key Manager".into()
+    }
+
+    async fn create_client(&self, spec: ClientSpec) -> Result<OAuthClient, KeyManagerError> {
+        self.reach()?;
+        if self.clients.lock().unwrap().values().any(|other| other.name == spec.name) {
+            return Err(KeyManagerError::Exists);
+        }
+        let id = ClientId::from(format!("client-{}", self.number()));
+        self.clients.lock().unwrap().insert(id.to_string(), spec.clone());
+        Ok(self.with_secret(&id, spec))
+    }
+
+    async fn client(&self, id: &ClientId) -> Result<Option<OAuthClient>, KeyManagerError> {
+        self.reach()?;
+        Ok(self.spec(id).map(|spec| OAuthClient { id: id.clone(), secret: None, spec }))
+    }
+
+    async fn update_client(&self, id: &ClientId, spec: ClientSpec) -> Result<OAuthClient, KeyManagerError> {
+        self.known(id)?;
+        self.clients.lock().unwrap().insert(id.to_string(), spec.clone());
+        Ok(OAuthClient { id: id.clone(), secret: None, spec })
+    }
+
+    async fn delete_client(&self, id: &ClientId) -> Result<(), KeyManagerError> {
+        self.known(id)?;
+        self.clients.lock().unwrap().remove(id.as_str());
+        Ok(())
+    }
+
+    async fn add_secret(&self, id: &ClientId) -> Result<OAuthClient, KeyManagerError> {
+        let spec = self.known(id)?;
+        Ok(self.with_secret(id, spec))
+    }
+
+    async fn issue(&self, request: TokenRequest) -> Result<Token, KeyManagerError> {
+        self.known(&request.client)?;
+        Ok(Token {
+            access_token: Secret::new(format!("token-of-{}", request.client)),
+            expires_in: request.lifetime.unwrap_or(Duration::from_secs(3600)),
+            scopes: request.scopes,
+        })
+    }
+
+    async fn revoke(&self, _: &str) -> Result<(), KeyManagerError> {
+        self.reach()
+    }
+
+    fn verifier(&self) -> Arc<dyn TokenVerifier> {
+        Arc::new(Names)
+    }
+}

@@ -1,0 +1,1 @@
+//! Subscriptions of applications to APIs.
