@@ -15,7 +15,7 @@ use crate::auth::JwtVerifier;
 use crate::chain::{Chain, Erased, Kind, Origin};
 use crate::config;
 use crate::deploy::{Current, Deployer, Site};
-use crate::gateway::{Gateway, Ids, Inner, Proxies};
+use crate::gateway::{Gateway, Ids, Inner, Proxies, Texts};
 use crate::throttle::Unlimited;
 use crate::upstream::{Upstream, UpstreamConfig};
 use crate::{builtin, rescue};
@@ -172,7 +172,10 @@ impl Builder {
             let trust = Arc::new(current.clone());
             Arc::new(JwtVerifier::new(trust, self.clock.clone(), self.config.leeway, self.workers))
         });
-        let mut parts = Parts::new(self.clock.clone()).with(verifier).with(self.throttle);
+        let mut parts = Parts::new(self.clock.clone())
+            .with(verifier)
+            .with(self.throttle)
+            .with(Arc::new(Texts::new(self.workers)));
         if let Some(sink) = self.analytics {
             parts = parts.with(sink);
         }

@@ -5,71 +5,74 @@
 //! belongs to one connection only (RFC 9110 section 7.6.1) is removed where connections meet, in
 //! [`upstream`](crate::upstream).
 
+use std::sync::Arc;
+
 use apim_core::model::{Api, AuthType};
 use apim_core::{BuildError, Exchange, Fault, Filter, Flow, Link, Parts, Provide};
 use http::header::AUTHORIZATION;
 use http::uri::PathAndQuery;
-use http::{HeaderName, HeaderValue, Uri};
+use http::{HeaderName, Uri};
 
+use crate::gateway::Texts;
 use crate::rescue::REQUEST_ID;
 
 /// The header that carries an API key, unless an API names another.
 pub const API_KEY: HeaderName = HeaderName::from_static("apikey");
 
 /// Headers that only a gateway may set. A client's own are removed.
-const OURS: [HeaderName; 10] = [
-    HeaderName::from_static("x-jwt-assertion"),
-    HeaderName::from_static("internal-key"),
-    HeaderName::from_static("x-wso2-client-certificate"),
-    HeaderName::from_static("x-real-ip"),
-    HeaderName::from_static("x-forwarded-prefix"),
-    HeaderName::from_static("x-original-url"),
-    HeaderName::from_static("x-rewrite-url"),
-    HeaderName::from_static("x-http-method-override"),
-    HeaderName::from_static("x-http-method"),
-    HeaderName::from_static("x-method-override"),
+const OURS: [&str; 10] = [
+    "x-jwt-assertion",
+    "internal-key",
+    "x-wso2-client-certificate",
+    "x-real-ip",
+    "x-forwarded-prefix",
+    "x-original-url",
+    "x-rewrite-url",
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
 ];
 
 /// Removes what the backend must not see or must not believe, and tells it the request's id.
 #[derive(Debug)]
 pub struct Hygiene {
     keep_credentials: bool,
+    texts: Arc<Texts>,
 }
 
 impl Filter for Hygiene {
     fn request(&self, exchange: &mut Exchange) -> Result<Flow, Fault> {
-        for name in &OURS {
-            exchange.headers_mut().remove(name);
-        }
-        remove_aliases(exchange);
+        remove_ours(exchange);
         if !self.keep_credentials {
             remove_credentials(exchange);
         }
-        if let Ok(id) = HeaderValue::try_from(exchange.context().request_id.to_string()) {
-            exchange.headers_mut().insert(REQUEST_ID, id);
-        }
+        let id = self.texts.of(exchange.context().request_id, exchange.context().worker);
+        exchange.headers_mut().insert(REQUEST_ID, id);
         Ok(Flow::Continue)
     }
 }
 
-/// `X_Forwarded_For` reads like `X-Forwarded-For` to every backend that speaks CGI. No header needs an
-/// underscore, so whichever alias a header that matters is removed.
-fn remove_aliases(exchange: &mut Exchange) {
-    let suspicious = |name: &HeaderName| {
-        let name = name.as_str();
-        name.contains('_') && {
-            let plain = name.replace('_', "-");
-            plain.starts_with("x-forwarded-")
-                || ["forwarded", "authorization", "host", "content-length", "transfer-encoding"]
-                    .contains(&&*plain)
-                || OURS.iter().any(|ours| ours.as_str() == plain)
-        }
-    };
-    // Nearly no request has one; only those that do pay for the list.
-    let aliases = exchange.headers().keys().filter(|name| suspicious(name)).cloned().collect::<Vec<_>>();
-    for name in aliases {
-        exchange.headers_mut().remove(name);
+/// One look at each name is cheaper than asking for names that are hardly ever there; only requests that
+/// have one pay for the list.
+fn remove_ours(exchange: &mut Exchange) {
+    let headers = exchange.headers_mut();
+    let doomed = headers.keys().filter(|name| is_ours(name.as_str())).cloned().collect::<Vec<_>>();
+    for name in doomed {
+        headers.remove(name);
     }
+}
+
+/// `X_Forwarded_For` reads like `X-Forwarded-For` to every backend that speaks CGI. No header needs an
+/// underscore, so whichever alias of a header that matters is removed.
+fn is_ours(name: &str) -> bool {
+    if name.contains('_') {
+        let plain = name.replace('_', "-");
+        return plain.starts_with("x-forwarded-")
+            || ["forwarded", "authorization", "host", "content-length", "transfer-encoding", "apikey"]
+                .contains(&&*plain)
+            || OURS.contains(&&*plain);
+    }
+    matches!(name.as_bytes().first(), Some(b'x' | b'i')) && OURS.contains(&name)
 }
 
 /// An operation for everybody may have a backend with credentials of its own, so there they pass.
@@ -122,8 +125,8 @@ impl Provide<Link> for Hygiene {
     const NAME: &'static str = "headers";
     type Config = Config;
 
-    async fn build(config: Config, _: &Parts) -> Result<Link, BuildError> {
-        Ok(Link::filter(Self { keep_credentials: config.keep_credentials }))
+    async fn build(config: Config, parts: &Parts) -> Result<Link, BuildError> {
+        Ok(Link::filter(Self { keep_credentials: config.keep_credentials, texts: parts.get()? }))
     }
 }
 

@@ -73,11 +73,10 @@ fn below_context(uri: &Uri, path: &Path<'_>, base: usize) -> Result<Uri, Fault> 
 
 /// The target in origin form, with another path.
 fn with_path(uri: &Uri, path: &str) -> Result<Uri, Fault> {
+    let path = if path.is_empty() { "/" } else { path };
     let query = uri.query();
-    let mut target = BytesMut::with_capacity(path.len() + query.map_or(0, str::len) + 2);
-    if path.is_empty() {
-        target.put_u8(b'/');
-    }
+    // Exactly as long as needed, since a vector with room left costs another allocation when it is shared.
+    let mut target = BytesMut::with_capacity(path.len() + query.map_or(0, |query| query.len() + 1));
     target.put_slice(path.as_bytes());
     if let Some(query) = query {
         target.put_u8(b'?');

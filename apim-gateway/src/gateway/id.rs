@@ -1,6 +1,10 @@
 //! Numbers for requests.
 
-use apim_core::RequestId;
+use std::fmt;
+
+use apim_core::{PerWorker, RequestId, Worker};
+use bytes::{BufMut as _, BytesMut};
+use http::HeaderValue;
 
 /// Makes request ids for one worker: no system call, no counter that workers share.
 ///
@@ -32,4 +36,54 @@ fn scrambled(number: u64) -> u64 {
     let number = (number ^ number >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let number = (number ^ number >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
     number ^ number >> 31
+}
+
+/// Request ids as header values, cut from one block after the other, so that hardly any request allocates
+/// one.
+pub(crate) struct Texts(PerWorker<BytesMut>);
+
+impl Texts {
+    /// Hexadecimal digits of an id.
+    const LENGTH: usize = 32;
+    /// Bytes of a block.
+    const BLOCK: usize = 128 * Self::LENGTH;
+
+    pub(crate) fn new(workers: usize) -> Self {
+        Self(PerWorker::new(workers, BytesMut::new))
+    }
+
+    pub(crate) fn of(&self, id: RequestId, worker: Worker) -> HeaderValue {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut block = self.0.of(worker);
+        if block.capacity() < Self::LENGTH {
+            *block = BytesMut::with_capacity(Self::BLOCK);
+        }
+        for byte in id.0.to_be_bytes() {
+            block.put_u8(DIGITS[usize::from(byte >> 4)]);
+            block.put_u8(DIGITS[usize::from(byte & 15)]);
+        }
+        let text = block.split().freeze();
+        HeaderValue::from_maybe_shared(text).unwrap_or(HeaderValue::from_static(""))
+    }
+}
+
+impl fmt::Debug for Texts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Texts")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_written_as_they_print() {
+        let texts = Texts::new(1);
+        let mut ids = Ids::new();
+        for _ in 0..1000 {
+            let id = ids.next();
+            assert_eq!(texts.of(id, Worker(0)).as_bytes(), id.to_string().as_bytes());
+        }
+    }
 }

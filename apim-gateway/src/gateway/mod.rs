@@ -20,7 +20,7 @@ use http::{Request, Response, request};
 pub use proxies::Proxies;
 pub use sent::Sent;
 
-pub(crate) use id::Ids;
+pub(crate) use id::{Ids, Texts};
 
 use crate::builder::Builder;
 use crate::deploy::{self, Current, Deployer, Report};

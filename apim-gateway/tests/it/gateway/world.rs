@@ -39,6 +39,15 @@ pub(crate) struct Seen {
     pub(crate) template: String,
 }
 
+/// Answers nothing, and allocates nothing.
+struct Silent;
+
+impl Backend for Silent {
+    async fn call(&self, exchange: Exchange) -> Answer {
+        exchange.answer(Response::new(Body::empty()))
+    }
+}
+
 /// Answers `pong`, and remembers what it was asked.
 struct Recorder(Arc<Mutex<Vec<Seen>>>);
 
@@ -135,6 +144,11 @@ pub(crate) fn pets(with: Value) -> Api {
 impl Bench {
     pub(crate) async fn new() -> Self {
         Self::with(|builder| builder).await
+    }
+
+    /// With a backend that does nothing.
+    pub(crate) async fn silent() -> Self {
+        Self::with(|builder| builder.backend(Silent)).await
     }
 
     pub(crate) async fn with(adjust: impl FnOnce(Builder) -> Builder) -> Self {

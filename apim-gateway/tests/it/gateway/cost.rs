@@ -1,0 +1,73 @@
+//! What a request costs the gateway itself, and what a change does.
+
+use allocation_counter::measure;
+use apim_core::event::{Change, Event, Revision};
+use apim_core::{Body, Peer, Snapshot, Timestamp, Worker};
+use futures_util::FutureExt as _;
+use http::Request;
+use serde_json::json;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::world::{Bench, pets};
+
+/// Beside what the server and the backend allocate: the context, the path below the API's context, and the
+/// box of a backend that is not the upstream.
+#[tokio::test]
+async fn a_call_with_a_remembered_token_costs_three_allocations() {
+    let bench = Bench::silent().await;
+    let bearer = format!("Bearer {}", bench.token(json!({})));
+    let peer = Peer { address: ([203, 0, 113, 9], 4711).into(), tls: false };
+    // As from our server, whose headers share one buffer: copies of what was copied once allocate nothing.
+    let original = Request::get("/petstore/1.0.0/pets?page=2")
+        .header("authorization", &bearer)
+        .header("host", "api.example")
+        .header("user-agent", "test/1")
+        .body(())
+        .unwrap();
+    let request = || original.clone().map(|()| Body::empty());
+    let mut counted = Vec::new();
+    for _ in 0..200 {
+        let mut request = Some(request());
+        let mut response = None;
+        let cost = measure(|| {
+            let handled = bench.gateway.handle(request.take().unwrap(), peer, Worker(1)).now_or_never();
+            response = Some(handled.unwrap());
+        });
+        assert_eq!(response.unwrap().status(), 200);
+        counted.push(cost.count_total);
+    }
+    let usual = counted[100];
+    assert!(counted[100..].iter().filter(|count| **count == usual).count() > 90, "{counted:?}");
+    assert_eq!(usual, 3, "{counted:?}");
+}
+
+fn many(count: usize) -> impl Iterator<Item = Change> {
+    (0..count).map(|n| {
+        let context = format!("/api-{n}");
+        Change::ApiDeployed(Arc::new(pets(json!({"id": format!("api-{n}"), "context": context}))))
+    })
+}
+
+#[tokio::test]
+async fn ten_thousand_apis_are_routed_and_one_change_does_not_cost_ten_thousand() {
+    const APIS: usize = 10_000;
+    let bench = Bench::silent().await;
+    let began = Instant::now();
+    let report = bench.gateway.load(Snapshot::new(Revision(10), many(APIS))).await;
+    let loading = began.elapsed();
+    assert!(report.refused.is_empty());
+    for n in [0, APIS / 2, APIS - 1] {
+        assert_eq!(bench.get(&format!("/api-{n}/1.0.0/open"), &[]).await.status, 200);
+    }
+    assert_eq!(bench.get(&format!("/api-{APIS}/1.0.0/open"), &[]).await.status, 404);
+    let began = Instant::now();
+    for n in 0..100 {
+        let api = pets(json!({"id": format!("api-{n}"), "context": format!("/api-{n}"), "revision": n + 1}));
+        let change = Change::ApiDeployed(Arc::new(api));
+        bench.gateway.apply(Event { revision: Revision(11 + n), at: Timestamp::default(), change }).await;
+    }
+    // Generous for a debug build on a busy machine; by the whole table it would be far more.
+    let each = began.elapsed() / 100;
+    assert!(each < loading / 50 && each < Duration::from_millis(100), "{each:?} each, {loading:?} for all");
+}
