@@ -1,8 +1,12 @@
 //! Prints what everything costs.
 #![allow(missing_docs, clippy::print_stdout)]
 
-use benches::report::{Cost, Table};
+use benches::end_to_end::{self, Scenario};
+use benches::report::{Cost, Heap, Table};
 use benches::{Subject, chain, router, throttle, token};
+
+#[global_allocator]
+static HEAP: &Heap = &stats_alloc::INSTRUMENTED_SYSTEM;
 
 fn main() {
     // What cargo passes to each bench: `--bench`, and perhaps a word to choose by, which is criterion's.
@@ -25,13 +29,26 @@ fn main() {
     group(&mut table, "router: from a raw path to the API or operation", router::subjects());
     group(&mut table, "token: an access token verified", token::subjects());
     group(&mut table, "throttle: all limits of a request, decided", throttle::subjects());
+    table.group("end to end: CPU of the gateway's worker, sockets included");
+    for (name, scenario) in [
+        ("a GET that everybody may send", Scenario::Open),
+        ("token (1,000 in turn), scope, subscription, 3 limits", Scenario::Guarded),
+    ] {
+        let run = end_to_end::run(scenario, HEAP);
+        table.line(name, run.cost);
+        let (median, p99) = (run.median.as_micros(), run.p99.as_micros());
+        println!(
+            "{name}: {:.0} requests per second with client and backend beside it, median {median} µs, p99 {p99} µs",
+            run.each_second
+        );
+    }
     println!("{}", table.text());
 }
 
 fn group(table: &mut Table, name: &str, mut subjects: Vec<Subject>) -> Vec<Cost> {
     table.group(name);
     let line = |subject: &mut Subject| {
-        let cost = Cost::of(subject);
+        let cost = Cost::of(subject, HEAP);
         table.line(&subject.name, cost);
         cost
     };

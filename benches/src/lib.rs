@@ -10,6 +10,7 @@ use std::time::Duration;
 use criterion::Criterion;
 
 pub mod chain;
+pub mod end_to_end;
 pub mod issuer;
 pub mod report;
 pub mod router;

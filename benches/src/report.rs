@@ -3,7 +3,12 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
+use stats_alloc::Region;
+
 use crate::Subject;
+
+/// The allocator of a process that counts; the report's own binary installs it.
+pub type Heap = stats_alloc::StatsAlloc<std::alloc::System>;
 
 /// Rounds of which the quickest counts: other work on the machine only ever adds.
 const ROUNDS: usize = 12;
@@ -16,7 +21,7 @@ const ROUND: Duration = Duration::from_millis(50);
 pub struct Cost {
     /// Nanoseconds, in the quickest round.
     pub nanoseconds: f64,
-    /// Allocations.
+    /// Allocations, with those that grow one.
     pub allocations: f64,
     /// Bytes allocated.
     pub bytes: f64,
@@ -24,7 +29,7 @@ pub struct Cost {
 
 impl Cost {
     /// Measures a subject.
-    pub fn of(subject: &mut Subject) -> Self {
+    pub fn of(subject: &mut Subject, heap: &Heap) -> Self {
         let run = &mut subject.run;
         let time = |times: u32, run: &mut dyn FnMut()| {
             let started = Instant::now();
@@ -38,11 +43,13 @@ impl Cost {
         }
         let times = times * 4;
         let quickest = (0..ROUNDS).map(|_| time(times, run)).min().unwrap_or_default();
-        let counted = allocation_counter::measure(|| (0..1000).for_each(|_| run()));
+        let region = Region::new(heap);
+        (0..1000).for_each(|_| run());
+        let counted = region.change();
         Self {
             nanoseconds: quickest.as_nanos() as f64 / f64::from(times),
-            allocations: counted.count_total as f64 / 1000.0,
-            bytes: counted.bytes_total as f64 / 1000.0,
+            allocations: (counted.allocations + counted.reallocations) as f64 / 1000.0,
+            bytes: counted.bytes_allocated as f64 / 1000.0,
         }
     }
 }
