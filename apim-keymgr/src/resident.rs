@@ -11,6 +11,7 @@ use async_trait::async_trait;
 
 use crate::RESIDENT;
 use crate::client::{Unregistered, described};
+use crate::grant;
 use crate::server::Core;
 use crate::verify::Verifier;
 
@@ -74,6 +75,9 @@ impl KeyManager for Resident {
             }
             false => KeyManagerError::Invalid(error.description.into_owned()),
         };
+        if !client.grant_types.iter().any(|grant| grant == grant::CLIENT_CREDENTIALS) {
+            return Err(KeyManagerError::Invalid("the client may not use client_credentials".to_owned()));
+        }
         let mut leave = self.0.client_leave(&client, &request.scopes).await.map_err(failed)?;
         leave.lifetime = request.lifetime;
         let issued = self.0.issue(&client, leave).await.map_err(failed)?;

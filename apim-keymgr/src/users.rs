@@ -15,7 +15,8 @@ const LONGEST_PASSWORD: usize = 1024;
 
 /// Changes users of a server's tenant. Made by [`Server::users`](crate::Server::users).
 ///
-/// Whatever makes a user less than they were ends all their tokens.
+/// Whatever makes a user less than they were ends all their tokens. Names may carry the server's own tenant
+/// behind an `@`, as at a login; it is taken off.
 #[derive(Clone)]
 pub struct Users(Arc<Core>);
 
@@ -103,6 +104,7 @@ impl Users {
         password: &Secret,
         roles: Vec<Role>,
     ) -> Result<(), UserError> {
+        let name = self.0.user_name(name);
         // A colon would end the name in Basic authentication (RFC 7617 section 2).
         if name.is_empty() || name.len() > LONGEST_NAME || name.contains([':']) {
             return Err(UserError::Invalid("a user name must not be empty, long, or hold a colon"));
@@ -113,7 +115,7 @@ impl Users {
         let core = &self.0;
         let user = User {
             tenant: core.config.tenant.clone(),
-            name: name.clone(),
+            name,
             password: self.hash(password).await?,
             roles,
             locked: false,
@@ -189,9 +191,9 @@ impl Users {
     ///
     /// [`UserError::NotFound`], or the store fails.
     pub async fn delete(&self, name: &UserName) -> Result<(), UserError> {
-        let core = &self.0;
-        core.stores.users.delete_user(&core.config.tenant, name).await?;
-        Ok(core.revoke_user(name).await?)
+        let (core, name) = (&self.0, self.0.user_name(name));
+        core.stores.users.delete_user(&core.config.tenant, &name).await?;
+        Ok(core.revoke_user(&name).await?)
     }
 
     /// Reads, edits and writes a user; if the edit says so, their tokens end.
@@ -200,15 +202,15 @@ impl Users {
         name: &UserName,
         edit: impl FnOnce(&mut User) -> bool + Send,
     ) -> Result<(), UserError> {
-        let core = &self.0;
+        let (core, name) = (&self.0, self.0.user_name(name));
         let _turn = core.edits.lock().await;
-        let user = core.stores.users.user(&core.config.tenant, name).await?;
+        let user = core.stores.users.user(&core.config.tenant, &name).await?;
         let mut user = user.ok_or(UserError::NotFound)?;
         let ends_tokens = edit(&mut user);
         core.stores.users.update_user(user).await?;
         if ends_tokens {
             // After the change, so that nobody gets a new token by the old state in between.
-            core.revoke_user(name).await?;
+            core.revoke_user(&name).await?;
         }
         Ok(())
     }

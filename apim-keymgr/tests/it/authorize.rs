@@ -204,7 +204,9 @@ async fn what_is_wrong_with_a_request_is_told_to_the_client() {
     let spa = public(&world).await;
     let service = world.app("service", &["client_credentials"]).await;
     type Row<'a> = (&'a App, &'a [(&'a str, &'a str)], &'a str);
-    let rows: [Row<'_>; 10] = [
+    let rows: [Row<'_>; 12] = [
+        (&app, &[("prompt", "none")], "login_required"),
+        (&app, &[("response_mode", "fragment")], "invalid_request"),
         (&app, &[("response_type", "token")], "unsupported_response_type"),
         (&app, &[("response_type", "")], "invalid_request"),
         (&app, &[("scope", "a\"b")], "invalid_scope"),

@@ -37,6 +37,25 @@ async fn unknown_locked_and_mistaken_look_the_same() {
 }
 
 #[tokio::test]
+async fn an_unknown_user_costs_a_hashing_too() {
+    let mut config = config();
+    config.password_cost = apim_keymgr::password::Cost { memory: 32 * 1024, passes: 2, lanes: 1 };
+    let world = World::with(config).await;
+    world.user("ann", "secret", &[]).await;
+    let app = world.app("shop", &["password"]).await;
+    let mut fastest = [Duration::MAX; 2];
+    for _ in 0..3 {
+        for (best, user) in fastest.iter_mut().zip(["ann", "nobody"]) {
+            let begun = std::time::Instant::now();
+            try_from(&world, &app, "192.0.2.1:1", user, "wrong").await;
+            *best = (*best).min(begun.elapsed());
+        }
+    }
+    // Generous, for a busy machine; without the hashing it would be a hundredth.
+    assert!(fastest[1] * 3 > fastest[0], "{fastest:?}");
+}
+
+#[tokio::test]
 async fn after_ten_wrong_passwords_one_waits_even_with_the_right_one() {
     let (world, app) = world(Limits::default()).await;
     for _ in 0..10 {

@@ -37,6 +37,14 @@ async fn a_portal_creates_a_client_and_gets_it_a_token() {
 }
 
 #[tokio::test]
+async fn a_portal_gets_no_token_by_a_grant_that_the_client_may_not_use() {
+    let world = World::new().await;
+    let app = world.app("shop", &["password"]).await;
+    let refused = world.server.resident().issue(wanted(&app.id, &[])).await;
+    assert!(matches!(refused, Err(KeyManagerError::Invalid(_))));
+}
+
+#[tokio::test]
 async fn secrets_add_up_and_all_of_them_work() {
     let world = World::new().await;
     let app = world.app("shop", &["client_credentials"]).await;

@@ -190,6 +190,14 @@ async fn even_our_own_signature_does_not_make_a_strange_token_good() {
     let crit = Some(vec!["exp".to_owned()]);
     assert_eq!(world.verify(&sign("at+jwt", Algorithm::RS256, crit, &body)).await, INVALID);
 
+    // Truly signed with RS256, but saying something else.
+    for alg in ["none", "RS512", "HS256", "rs256"] {
+        let header = json!({ "typ": "at+jwt", "alg": alg, "kid": part(&good, 0)["kid"] });
+        let encoded = [&header, &body].map(|part| URL_SAFE_NO_PAD.encode(part.to_string())).join(".");
+        let signature = jsonwebtoken::crypto::sign(encoded.as_bytes(), &key, Algorithm::RS256).unwrap();
+        assert_eq!(world.verify(&format!("{encoded}.{signature}")).await, INVALID, "{alg}");
+    }
+
     let with = |name: &str, value: Value| {
         let mut body = body.clone();
         body[name] = value;

@@ -80,7 +80,7 @@ async fn locking_and_deleting_end_tokens_for_good() {
 
 #[tokio::test]
 async fn names_and_passwords_that_would_make_trouble_are_refused() {
-    let (world, _) = world().await;
+    let (world, app) = world().await;
     let users = world.server.users();
     for name in ["", "a:b", "a b", "a\nb", "a\0b", &"a".repeat(256)] {
         let made = users.create(&name.into(), &"secret".into(), vec![]).await;
@@ -92,5 +92,8 @@ async fn names_and_passwords_that_would_make_trouble_are_refused() {
     }
     let again = users.create(&"ann".into(), &"x".into(), vec![]).await;
     assert!(matches!(again, Err(UserError::Exists)));
+    users.create(&"dora@carbon.super".into(), &"pw".into(), vec![]).await.unwrap();
+    users.set_password(&"dora@carbon.super".into(), &"better".into()).await.unwrap();
+    world.log_in(&app, "dora", "better").await;
     users.create(&"müller@example.com".into(), &"pässwort".into(), vec![]).await.unwrap();
 }

@@ -84,6 +84,13 @@ impl Wanted {
             let why = "the client may not use the authorization code grant";
             return Err(OAuthError::new(Kind::UnauthorizedClient, why));
         }
+        if query.get("response_mode").is_some_and(|mode| mode != "query") {
+            return Err(OAuthError::request("only response_mode=query is offered"));
+        }
+        // Without a session nobody is logged in already (OpenID Connect Core section 3.1.2.6).
+        if query.get("prompt").is_some_and(|prompt| prompt.split(' ').any(|word| word == "none")) {
+            return Err(OAuthError::new(Kind::LoginRequired, "the user must log in"));
+        }
         // By reference a request would make this server fetch what a stranger names.
         if query.get("request").or(query.get("request_uri")).is_some() {
             return Err(OAuthError::request("request objects are not offered"));
