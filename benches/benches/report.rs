@@ -3,7 +3,7 @@
 
 use benches::end_to_end::{self, Scenario};
 use benches::report::{Cost, Heap, Table};
-use benches::{Subject, chain, router, throttle, token};
+use benches::{Subject, chain, handlers, router, throttle, token};
 
 #[global_allocator]
 static HEAP: &Heap = &stats_alloc::INSTRUMENTED_SYSTEM;
@@ -26,6 +26,11 @@ fn main() {
         each(4),
         each(5),
     ));
+    let costs =
+        group(&mut table, "gateway: a call through more and more of its handlers", handlers::subjects());
+    let each = costs.windows(2).zip(apim_gateway::chain::USUAL);
+    let each = each.map(|(two, name)| format!("{name} {:.0} ns", two[1].nanoseconds - two[0].nanoseconds));
+    table.remark(&format!("Each by itself: {}.", each.collect::<Vec<_>>().join(", ")));
     group(&mut table, "router: from a raw path to the API or operation", router::subjects());
     group(&mut table, "token: an access token verified", token::subjects());
     group(&mut table, "throttle: all limits of a request, decided", throttle::subjects());

@@ -92,7 +92,7 @@ fn read<T: serde::de::DeserializeOwned>(value: Value) -> Arc<T> {
 }
 
 /// One API, and for the guarded scenario all that its check asks for.
-fn snapshot(scenario: Scenario, backend: SocketAddr, issuer: &Issuer) -> Snapshot {
+pub(crate) fn snapshot(scenario: Scenario, backend: SocketAddr, issuer: &Issuer) -> Snapshot {
     let guarded = scenario == Scenario::Guarded;
     let policy = |kind: &str, name: &str| {
         let quota = json!({"requests": 1_000_000_000, "window_ms": 60_000});

@@ -11,6 +11,7 @@ use criterion::Criterion;
 
 pub mod chain;
 pub mod end_to_end;
+pub mod handlers;
 pub mod issuer;
 pub mod report;
 pub mod router;

@@ -1,0 +1,6 @@
+//! See `benches::handlers`.
+#![allow(missing_docs)]
+
+fn main() {
+    benches::bench("handlers", benches::handlers::subjects());
+}
