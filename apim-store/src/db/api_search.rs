@@ -43,6 +43,8 @@ pub(crate) enum Field {
     Description,
     Tag,
     Category,
+    /// `name=value` of the API's own properties.
+    Property,
     /// The whole document.
     Content,
 }
@@ -121,10 +123,13 @@ fn condition(query: &mut Assembled<'_>, field: Field, wanted: &Wanted) {
         Field::Category => listed(
             " OR EXISTS (SELECT 1 FROM api_term t WHERE t.api = api.id AND t.field = 'category' AND lower(t.value)",
         ),
+        Field::Property => listed(
+            " OR EXISTS (SELECT 1 FROM api_term t WHERE t.api = api.id AND t.field = 'property' AND lower(t.value)",
+        ),
     };
     query.push(before);
     // Tags and categories are names, of which a part says nothing.
-    if wanted.whole || matches!(field, Field::Tag | Field::Category) {
+    if wanted.whole || matches!(field, Field::Tag | Field::Category | Field::Property) {
         query.push(" = ").bind(fold(&wanted.text));
     } else {
         query.push(" LIKE ").bind(containing(&wanted.text)).push(" ESCAPE '\\'");

@@ -192,11 +192,20 @@ async fn put_terms(cx: &mut Write, it: &StoredApi) -> Result<()> {
         .chain(it.texts("categories").map(|category| ("category", category.to_owned())))
         .chain(it.texts("accessControlRoles").map(|role| ("access", fold(role))))
         .chain(it.texts("visibleRoles").map(|role| ("visible", fold(role))))
+        .chain(properties(&it.doc).map(|property| ("property", property)))
         .chain(policies.map(|policy| ("policy", policy.to_owned())));
     for (field, value) in terms {
         cx.change(sql, [field.into(), value.into(), (&it.id).into()]).await?;
     }
     Ok(())
+}
+
+fn properties(doc: &Value) -> impl Iterator<Item = String> {
+    let listed = doc.get("additionalProperties").and_then(Value::as_array).into_iter().flatten();
+    listed.filter_map(|property| {
+        let name = property.get("name")?.as_str()?;
+        Some(fold(&format!("{name}={}", property.get("value")?.as_str()?)))
+    })
 }
 
 /// Text as it is compared without regard to case, on both databases alike.

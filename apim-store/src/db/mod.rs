@@ -16,6 +16,7 @@ mod keys;
 mod migrate;
 pub(crate) mod outbox;
 pub(crate) mod policies;
+pub(crate) mod revisions;
 pub(crate) mod revocations;
 pub(crate) mod roles;
 pub(crate) mod scopes;

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, header};
 use serde_json::Value;
 
+use super::contract::Contract;
 use super::expected;
 use super::page::Page;
 use crate::error::{Finding, Refusal, Result, code};
@@ -19,6 +20,7 @@ pub struct Call {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Input,
     pub(crate) house: Arc<House>,
+    pub(crate) contract: Arc<Contract>,
 }
 
 /// The body of a request.
@@ -134,6 +136,19 @@ impl Call {
             code::BAD_REQUEST.found(vec![Finding::new(name, format!("is not JSON: {error}"))])
         };
         Ok(Some(super::json::parse(&part.bytes).map_err(bad)?))
+    }
+
+    /// Checks a document that did not come as the body, by the name of its schema.
+    ///
+    /// # Errors
+    ///
+    /// 400, with every place that is wrong.
+    pub fn check_component(&self, schema: &str, document: &Value) -> Result<()> {
+        let findings = self.contract.check_component(schema, document)?;
+        match findings.is_empty() {
+            true => Ok(()),
+            false => Err(code::BAD_REQUEST.found(findings).into()),
+        }
     }
 
     /// What the control plane was built with.

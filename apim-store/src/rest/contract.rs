@@ -141,8 +141,8 @@ impl Contract {
         let Some(response) = described.get("responses").and_then(|r| r.get(status.as_str())) else {
             return Ok(vec![Finding::new("", format!("status {status} is not described"))]);
         };
-        let schema = response.pointer("/content/application~1json/schema");
-        match (schema, body) {
+        let content = self.resolved(response).pointer("/content/application~1json");
+        match (content.and_then(|content| content.get("schema")), body) {
             (Some(schema), Some(body)) => {
                 let name = format!("{status} {} {}", operation.method, operation.path);
                 self.check(&name, schema, body)
@@ -177,6 +177,12 @@ impl Contract {
         let compiled = jsonschema::options().with_draft(Draft::Draft202012).offline().build(&root);
         let validator = compiled.map_err(|e| Failure::new(format!("the schema of {name} is wrong: {e}")))?;
         Ok(validators.entry(name.to_owned()).or_insert(Arc::new(validator)).clone())
+    }
+
+    /// What a reference leads to, or the value itself.
+    fn resolved<'a>(&'a self, value: &'a Value) -> &'a Value {
+        let place = value.get("$ref").and_then(Value::as_str).and_then(|text| text.strip_prefix('#'));
+        place.and_then(|place| self.document.value.pointer(place)).unwrap_or(value)
     }
 
     fn described_operation(&self, operation: &Operation) -> Option<&Value> {

@@ -102,6 +102,7 @@ impl Frame {
             headers: head.headers.clone(),
             body: Input::None,
             house: self.house.clone(),
+            contract: self.contract.clone(),
         };
         let query = call.query.clone();
         match self.admit(index, operation, call, body).await {

@@ -2,18 +2,27 @@
 //! a [`Read`](crate::db::Read), a [`Write`](crate::db::Write) or a [`Desk`](crate::db::Desk) that belongs to
 //! the caller.
 
+pub mod api;
 pub(crate) mod api_key;
 pub(crate) mod application;
+mod defaults;
+pub mod definition;
 pub(crate) mod denial;
+pub mod deploy;
+mod endpoint_secrets;
 pub mod environment;
 pub(crate) mod key;
 pub(crate) mod key_manager;
 pub mod lifecycle;
 pub(crate) mod listing;
 pub(crate) mod policy;
+pub mod revision;
 pub mod roles;
+pub(crate) mod scope;
+pub(crate) mod search;
 pub mod seed;
 pub(crate) mod subscription;
+pub mod transition;
 pub mod users;
 
 pub use lifecycle::State;

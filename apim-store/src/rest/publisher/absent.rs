@@ -6,9 +6,9 @@ use crate::rest::scope::*;
 /// All of it.
 pub(super) fn operations() -> Vec<Operation> {
     let groups = [
-        the_rest(),
         streaming_apis(),
         soap(),
+        the_rest(),
         comments(),
         graphql(),
         aws_lambda(),
@@ -24,156 +24,6 @@ pub(super) fn operations() -> Vec<Operation> {
         ai(),
     ];
     groups.into_iter().flatten().collect()
-}
-
-fn the_rest() -> Vec<Operation> {
-    let reason = "Not offered yet";
-    vec![
-        absent("GET /api-categories", &[API_VIEW, API_MANAGE], reason),
-        absent("GET /apis", &[API_VIEW, API_MANAGE, API_IMPORT_EXPORT, API_LIST_VIEW], reason),
-        absent("POST /apis", &[API_CREATE, API_MANAGE], reason),
-        absent("POST /apis/change-lifecycle", &[API_PUBLISH, API_MANAGE, API_IMPORT_EXPORT], reason),
-        absent("POST /apis/copy-api", &[API_CREATE, API_MANAGE], reason),
-        absent("POST /apis/import-openapi", &[API_CREATE, API_MANAGE], reason),
-        absent("POST /apis/import-service", &[API_CREATE, API_MANAGE], reason),
-        absent("POST /apis/validate", &[API_CREATE, API_MANAGE], reason),
-        absent("POST /apis/validate-endpoint", &[API_CREATE, API_MANAGE], reason),
-        absent("POST /apis/validate-openapi", &[API_CREATE, API_MANAGE], reason),
-        absent("DELETE /apis/{apiId}", &[API_DELETE, API_MANAGE, API_IMPORT_EXPORT], reason),
-        absent(
-            "GET /apis/{apiId}",
-            &[API_VIEW, API_MANAGE, API_IMPORT_EXPORT, API_PRODUCT_IMPORT_EXPORT],
-            reason,
-        ),
-        absent("PUT /apis/{apiId}", &[API_CREATE, API_MANAGE, API_PUBLISH], reason),
-        absent(
-            "DELETE /apis/{apiId}/cancel-revision-workflow/{revisionId}/{envName}",
-            &[API_PUBLISH, API_MANAGE],
-            reason,
-        ),
-        absent(
-            "GET /apis/{apiId}/client-certs/{keyType}",
-            &[API_VIEW, API_MANAGE, CLIENT_CERTIFICATES_VIEW, CLIENT_CERTIFICATES_MANAGE],
-            reason,
-        ),
-        absent(
-            "POST /apis/{apiId}/client-certs/{keyType}",
-            &[API_CREATE, API_MANAGE, CLIENT_CERTIFICATES_ADD, CLIENT_CERTIFICATES_MANAGE],
-            reason,
-        ),
-        absent(
-            "DELETE /apis/{apiId}/client-certs/{keyType}/{alias}",
-            &[API_CREATE, API_MANAGE, CLIENT_CERTIFICATES_UPDATE],
-            reason,
-        ),
-        absent(
-            "GET /apis/{apiId}/client-certs/{keyType}/{alias}",
-            &[API_VIEW, API_MANAGE, CLIENT_CERTIFICATES_VIEW, CLIENT_CERTIFICATES_MANAGE],
-            reason,
-        ),
-        absent(
-            "PUT /apis/{apiId}/client-certs/{keyType}/{alias}",
-            &[API_CREATE, API_MANAGE, CLIENT_CERTIFICATES_UPDATE, CLIENT_CERTIFICATES_MANAGE],
-            reason,
-        ),
-        absent(
-            "GET /apis/{apiId}/client-certs/{keyType}/{alias}/content",
-            &[API_VIEW, API_MANAGE, CLIENT_CERTIFICATES_VIEW, CLIENT_CERTIFICATES_MANAGE],
-            reason,
-        ),
-        absent("POST /apis/{apiId}/deploy-revision", &[API_CREATE, API_MANAGE, API_PUBLISH], reason),
-        absent("GET /apis/{apiId}/deployments", &[API_VIEW, API_CREATE, API_MANAGE, API_PUBLISH], reason),
-        absent(
-            "PUT /apis/{apiId}/deployments/{deploymentId}",
-            &[API_CREATE, API_MANAGE, API_PUBLISH],
-            reason,
-        ),
-        absent("GET /apis/{apiId}/environments/{envId}/keys", &[API_CREATE, API_MANAGE], reason),
-        absent("PUT /apis/{apiId}/environments/{envId}/keys", &[API_CREATE, API_MANAGE], reason),
-        absent("POST /apis/{apiId}/generate-key", &[API_GENERATE_KEY, API_MANAGE], reason),
-        absent("POST /apis/{apiId}/generate-mock-scripts", &[API_CREATE, API_MANAGE], reason),
-        absent("GET /apis/{apiId}/generated-mock-scripts", &[API_CREATE, API_MANAGE], reason),
-        absent("GET /apis/{apiId}/lifecycle-history", &[API_VIEW, API_PUBLISH, API_MANAGE], reason),
-        absent("GET /apis/{apiId}/lifecycle-state", &[API_VIEW, API_PUBLISH, API_CREATE, API_MANAGE], reason),
-        absent("DELETE /apis/{apiId}/lifecycle-state/pending-tasks", &[API_PUBLISH, API_MANAGE], reason),
-        absent("PUT /apis/{apiId}/reimport-service", &[API_CREATE, API_MANAGE], reason),
-        absent("GET /apis/{apiId}/resource-paths", &[API_VIEW, API_MANAGE], reason),
-        absent("POST /apis/{apiId}/restore-revision", &[API_CREATE, API_MANAGE, API_PUBLISH], reason),
-        absent(
-            "GET /apis/{apiId}/revisions",
-            &[API_VIEW, API_CREATE, API_MANAGE, API_PUBLISH, API_IMPORT_EXPORT],
-            reason,
-        ),
-        absent(
-            "POST /apis/{apiId}/revisions",
-            &[API_CREATE, API_MANAGE, API_PUBLISH, API_IMPORT_EXPORT],
-            reason,
-        ),
-        absent(
-            "DELETE /apis/{apiId}/revisions/{revisionId}",
-            &[API_CREATE, API_MANAGE, API_PUBLISH, API_IMPORT_EXPORT],
-            reason,
-        ),
-        absent(
-            "GET /apis/{apiId}/revisions/{revisionId}",
-            &[API_VIEW, API_CREATE, API_MANAGE, API_PUBLISH],
-            reason,
-        ),
-        absent("GET /apis/{apiId}/subscription-policies", &[API_VIEW, API_MANAGE], reason),
-        absent("GET /apis/{apiId}/swagger", &[API_VIEW, API_MANAGE, API_DEFINITION_VIEW], reason),
-        absent("PUT /apis/{apiId}/swagger", &[API_CREATE, API_MANAGE], reason),
-        absent("GET /apis/{apiId}/thumbnail", &[API_VIEW, API_MANAGE], reason),
-        absent("PUT /apis/{apiId}/thumbnail", &[API_CREATE, API_MANAGE, API_PUBLISH], reason),
-        absent(
-            "POST /apis/{apiId}/undeploy-revision",
-            &[API_CREATE, API_MANAGE, API_PUBLISH, API_IMPORT_EXPORT],
-            reason,
-        ),
-        absent("GET /key-managers", &[API_VIEW, API_CREATE, API_MANAGE], reason),
-        absent("GET /linter-custom-rules", &[API_VIEW], reason),
-        absent("HEAD /me/roles/{roleId}", &[API_CREATE, API_MANAGE], reason),
-        absent(
-            "GET /organizations",
-            &[
-                API_VIEW,
-                API_MANAGE,
-                API_IMPORT_EXPORT,
-                API_PRODUCT_IMPORT_EXPORT,
-                PUBLISHER_ORGANIZATION_READ,
-            ],
-            reason,
-        ),
-        absent("HEAD /roles/{roleId}", &[API_CREATE, API_PUBLISH, API_MANAGE], reason),
-        absent("GET /scopes", &[API_VIEW, SHARED_SCOPE_MANAGE], reason),
-        absent("POST /scopes", &[SHARED_SCOPE_MANAGE], reason),
-        absent("DELETE /scopes/{scopeId}", &[SHARED_SCOPE_MANAGE], reason),
-        absent("GET /scopes/{scopeId}", &[API_VIEW, SHARED_SCOPE_MANAGE], reason),
-        absent("HEAD /scopes/{scopeId}", &[API_CREATE, API_PUBLISH, API_MANAGE, SHARED_SCOPE_MANAGE], reason),
-        absent("PUT /scopes/{scopeId}", &[SHARED_SCOPE_MANAGE], reason),
-        absent("GET /scopes/{scopeId}/usage", &[API_VIEW, API_MANAGE, SHARED_SCOPE_MANAGE], reason),
-        absent("GET /search", &[API_VIEW, API_MANAGE, API_IMPORT_EXPORT, API_PRODUCT_IMPORT_EXPORT], reason),
-        absent("GET /subscriptions", &[API_VIEW, SUBSCRIPTION_VIEW, SUBSCRIPTION_MANAGE], reason),
-        absent("POST /subscriptions/block-subscription", &[SUBSCRIPTION_BLOCK, SUBSCRIPTION_MANAGE], reason),
-        absent("POST /subscriptions/change-business-plan", &[SUBSCRIPTION_MANAGE], reason),
-        absent(
-            "POST /subscriptions/unblock-subscription",
-            &[SUBSCRIPTION_BLOCK, SUBSCRIPTION_MANAGE],
-            reason,
-        ),
-        absent(
-            "GET /subscriptions/{subscriptionId}/subscriber-info",
-            &[API_VIEW, SUBSCRIPTION_VIEW, SUBSCRIPTION_MANAGE],
-            reason,
-        ),
-        absent("GET /tenants", &[API_VIEW, API_MANAGE], reason),
-        absent("HEAD /tenants/{tenantDomain}", &[API_VIEW, API_MANAGE], reason),
-        absent("GET /throttling-policies/{policyLevel}", &[API_VIEW, TIER_VIEW, TIER_MANAGE], reason),
-        absent(
-            "GET /throttling-policies/{policyLevel}/{policyName}",
-            &[API_VIEW, TIER_VIEW, TIER_MANAGE],
-            reason,
-        ),
-    ]
 }
 
 fn streaming_apis() -> Vec<Operation> {
@@ -219,6 +69,109 @@ fn soap() -> Vec<Operation> {
         absent("GET /apis/{apiId}/wsdl", &[API_VIEW, API_MANAGE], reason),
         absent("PUT /apis/{apiId}/wsdl", &[API_CREATE, API_MANAGE], reason),
         absent("GET /apis/{apiId}/wsdl-info", &[API_VIEW, API_MANAGE], reason),
+    ]
+}
+
+fn the_rest() -> Vec<Operation> {
+    let reason = "Not offered yet";
+    vec![
+        absent("GET /api-categories", &[API_VIEW, API_MANAGE], reason),
+        absent("POST /apis/import-service", &[API_CREATE, API_MANAGE], reason),
+        absent("POST /apis/validate-endpoint", &[API_CREATE, API_MANAGE], reason),
+        absent(
+            "DELETE /apis/{apiId}/cancel-revision-workflow/{revisionId}/{envName}",
+            &[API_PUBLISH, API_MANAGE],
+            reason,
+        ),
+        absent(
+            "GET /apis/{apiId}/client-certs/{keyType}",
+            &[API_VIEW, API_MANAGE, CLIENT_CERTIFICATES_VIEW, CLIENT_CERTIFICATES_MANAGE],
+            reason,
+        ),
+        absent(
+            "POST /apis/{apiId}/client-certs/{keyType}",
+            &[API_CREATE, API_MANAGE, CLIENT_CERTIFICATES_ADD, CLIENT_CERTIFICATES_MANAGE],
+            reason,
+        ),
+        absent(
+            "DELETE /apis/{apiId}/client-certs/{keyType}/{alias}",
+            &[API_CREATE, API_MANAGE, CLIENT_CERTIFICATES_UPDATE],
+            reason,
+        ),
+        absent(
+            "GET /apis/{apiId}/client-certs/{keyType}/{alias}",
+            &[API_VIEW, API_MANAGE, CLIENT_CERTIFICATES_VIEW, CLIENT_CERTIFICATES_MANAGE],
+            reason,
+        ),
+        absent(
+            "PUT /apis/{apiId}/client-certs/{keyType}/{alias}",
+            &[API_CREATE, API_MANAGE, CLIENT_CERTIFICATES_UPDATE, CLIENT_CERTIFICATES_MANAGE],
+            reason,
+        ),
+        absent(
+            "GET /apis/{apiId}/client-certs/{keyType}/{alias}/content",
+            &[API_VIEW, API_MANAGE, CLIENT_CERTIFICATES_VIEW, CLIENT_CERTIFICATES_MANAGE],
+            reason,
+        ),
+        absent(
+            "PUT /apis/{apiId}/deployments/{deploymentId}",
+            &[API_CREATE, API_MANAGE, API_PUBLISH],
+            reason,
+        ),
+        absent("GET /apis/{apiId}/environments/{envId}/keys", &[API_CREATE, API_MANAGE], reason),
+        absent("PUT /apis/{apiId}/environments/{envId}/keys", &[API_CREATE, API_MANAGE], reason),
+        absent("POST /apis/{apiId}/generate-key", &[API_GENERATE_KEY, API_MANAGE], reason),
+        absent("POST /apis/{apiId}/generate-mock-scripts", &[API_CREATE, API_MANAGE], reason),
+        absent("GET /apis/{apiId}/generated-mock-scripts", &[API_CREATE, API_MANAGE], reason),
+        absent("DELETE /apis/{apiId}/lifecycle-state/pending-tasks", &[API_PUBLISH, API_MANAGE], reason),
+        absent("PUT /apis/{apiId}/reimport-service", &[API_CREATE, API_MANAGE], reason),
+        absent("GET /apis/{apiId}/resource-paths", &[API_VIEW, API_MANAGE], reason),
+        absent("GET /apis/{apiId}/subscription-policies", &[API_VIEW, API_MANAGE], reason),
+        absent("GET /apis/{apiId}/thumbnail", &[API_VIEW, API_MANAGE], reason),
+        absent("PUT /apis/{apiId}/thumbnail", &[API_CREATE, API_MANAGE, API_PUBLISH], reason),
+        absent("GET /key-managers", &[API_VIEW, API_CREATE, API_MANAGE], reason),
+        absent("GET /linter-custom-rules", &[API_VIEW], reason),
+        absent("HEAD /me/roles/{roleId}", &[API_CREATE, API_MANAGE], reason),
+        absent(
+            "GET /organizations",
+            &[
+                API_VIEW,
+                API_MANAGE,
+                API_IMPORT_EXPORT,
+                API_PRODUCT_IMPORT_EXPORT,
+                PUBLISHER_ORGANIZATION_READ,
+            ],
+            reason,
+        ),
+        absent("HEAD /roles/{roleId}", &[API_CREATE, API_PUBLISH, API_MANAGE], reason),
+        absent("GET /scopes", &[API_VIEW, SHARED_SCOPE_MANAGE], reason),
+        absent("POST /scopes", &[SHARED_SCOPE_MANAGE], reason),
+        absent("DELETE /scopes/{scopeId}", &[SHARED_SCOPE_MANAGE], reason),
+        absent("GET /scopes/{scopeId}", &[API_VIEW, SHARED_SCOPE_MANAGE], reason),
+        absent("HEAD /scopes/{scopeId}", &[API_CREATE, API_PUBLISH, API_MANAGE, SHARED_SCOPE_MANAGE], reason),
+        absent("PUT /scopes/{scopeId}", &[SHARED_SCOPE_MANAGE], reason),
+        absent("GET /scopes/{scopeId}/usage", &[API_VIEW, API_MANAGE, SHARED_SCOPE_MANAGE], reason),
+        absent("GET /subscriptions", &[API_VIEW, SUBSCRIPTION_VIEW, SUBSCRIPTION_MANAGE], reason),
+        absent("POST /subscriptions/block-subscription", &[SUBSCRIPTION_BLOCK, SUBSCRIPTION_MANAGE], reason),
+        absent("POST /subscriptions/change-business-plan", &[SUBSCRIPTION_MANAGE], reason),
+        absent(
+            "POST /subscriptions/unblock-subscription",
+            &[SUBSCRIPTION_BLOCK, SUBSCRIPTION_MANAGE],
+            reason,
+        ),
+        absent(
+            "GET /subscriptions/{subscriptionId}/subscriber-info",
+            &[API_VIEW, SUBSCRIPTION_VIEW, SUBSCRIPTION_MANAGE],
+            reason,
+        ),
+        absent("GET /tenants", &[API_VIEW, API_MANAGE], reason),
+        absent("HEAD /tenants/{tenantDomain}", &[API_VIEW, API_MANAGE], reason),
+        absent("GET /throttling-policies/{policyLevel}", &[API_VIEW, TIER_VIEW, TIER_MANAGE], reason),
+        absent(
+            "GET /throttling-policies/{policyLevel}/{policyName}",
+            &[API_VIEW, TIER_VIEW, TIER_MANAGE],
+            reason,
+        ),
     ]
 }
 

@@ -1,12 +1,21 @@
 //! Publisher v4: what an API's publisher does.
 
 mod absent;
+mod apis;
+mod lifecycle;
+mod revisions;
 mod settings;
 
 use super::contract::{Contract, Noun};
 
 /// The whole contract.
 pub(crate) fn contract() -> Contract {
-    let nouns = vec![settings::noun(), Noun { operations: absent::operations(), description: "" }];
+    let nouns = vec![
+        apis::noun(),
+        lifecycle::noun(),
+        revisions::noun(),
+        settings::noun(),
+        Noun { operations: absent::operations(), description: "" },
+    ];
     Contract::new("Publisher", "/api/am/publisher/v4", nouns)
 }
