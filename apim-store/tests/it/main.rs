@@ -13,6 +13,7 @@ mod keys;
 mod oauth_keys;
 mod place;
 mod policies;
+mod publish;
 mod settings;
 mod stores;
 mod subscriptions;
