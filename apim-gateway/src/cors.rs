@@ -4,7 +4,7 @@
 //! OPTIONS itself goes on to the backend; any other is answered here, without authentication. Headers that
 //! the backend set already are left alone.
 
-use apim_core::model::Cors as Rules;
+use apim_core::model::{ApiKind, Cors as Rules};
 use apim_core::{
     Answer, Body, BuildError, Context, Exchange, Fault, Filter, Flow, Link, Parts, Provide, fault,
 };
@@ -63,6 +63,7 @@ impl Filter for Cors {
             return preflight(rules, exchange.headers(), methods).map(Flow::Respond);
         }
         if let Some(origin) = exchange.headers().get(ORIGIN).cloned() {
+            refuse_foreign_socket(rules, exchange, &origin)?;
             exchange.context_mut().slots.insert(Origin(origin));
         }
         Ok(Flow::Continue)
@@ -78,6 +79,18 @@ impl Filter for Cors {
         }
         Ok(())
     }
+}
+
+/// Browsers ask nobody before they open a WebSocket, and send the user's cookies along; so the handshake is
+/// where a foreign page is stopped (RFC 6455 section 10.2).
+fn refuse_foreign_socket(rules: &Rules, exchange: &Exchange, origin: &HeaderValue) -> Result<(), Fault> {
+    let socket = exchange.context().api.as_ref().is_some_and(|api| api.kind == ApiKind::WebSocket);
+    if socket
+        && !rules.origins.iter().any(|allowed| allowed == "*" || allowed.as_bytes() == origin.as_bytes())
+    {
+        return Err(Fault::new(fault::FORBIDDEN).because("The origin is not allowed"));
+    }
+    Ok(())
 }
 
 /// The answer to a preflight. An origin that is not allowed gets no headers, which is the browser's no.

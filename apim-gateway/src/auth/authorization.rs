@@ -36,9 +36,14 @@ impl Filter for Authorization {
             return Ok(Flow::Continue);
         }
         let Some(claims) = &principal.claims else {
+            let by_key = principal.application.is_some();
             return match operation.auth {
-                AuthType::User if principal.application.is_some() => Err(Fault::new(fault::WRONG_TOKEN_TYPE)),
-                _ => Ok(Flow::Continue),
+                AuthType::User if by_key => Err(Fault::new(fault::WRONG_TOKEN_TYPE)),
+                _ if by_key || operation.scopes.is_empty() => Ok(Flow::Continue),
+                _ => {
+                    Err(Fault::new(fault::MISSING_SCOPE)
+                        .detail("the principal has neither token nor API key"))
+                }
             };
         };
         self.audience(claims)?;

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use apim_core::model::{Application, KeyType, LifecycleState, Subscription as Leave, SubscriptionState};
+use apim_core::model::{
+    Application, AuthType, KeyType, LifecycleState, Subscription as Leave, SubscriptionState,
+};
 use apim_core::{BuildError, Exchange, Fault, Filter, Flow, Link, Parts, Principal, Provide, fault};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -34,8 +36,8 @@ impl Subscription {
                 let application = mapping.and_then(|mapping| view.application(&mapping.application));
                 (application.cloned(), mapping.map(|mapping| mapping.key_type))
             }
-            // Whoever stands in another link's trust needs no application.
-            (None, None) => return Ok(Found::default()),
+            // Whoever was let in by some other link brings an application along, or needs none.
+            (None, None) => (None, None),
         };
         let key_type = match api.state {
             LifecycleState::Prototyped => Some(KeyType::Production),
@@ -85,6 +87,9 @@ impl Filter for Subscription {
                 Fault::new(fault::UNCLASSIFIED).detail("nobody was authenticated before `subscription`")
             );
         };
+        if context.operation().is_some_and(|operation| operation.auth == AuthType::None) {
+            return Ok(Flow::Continue);
+        }
         let found = self.find(view, principal)?;
         if let Some(principal) = &mut exchange.context_mut().principal {
             principal.application = found.application;

@@ -24,8 +24,9 @@ pub(crate) struct Deployer {
     loaded: watch::Sender<bool>,
 }
 
-/// What could not be brought into force. Everything else has been, and where an API or a key is refused its
-/// former revision stays.
+/// What could not be brought into force. Everything else has been. An API that is refused is served on in its
+/// former revision; anything else that is refused in an event leaves in force what was, and in a whole
+/// snapshot is missing, since what a snapshot does not vouch for opens nothing.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Report {

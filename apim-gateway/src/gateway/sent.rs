@@ -1,9 +1,11 @@
 //! The body of an answer on its way out.
 
+use std::error::Error as _;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 
+use apim_core::fault::{Blame, Fault};
 use apim_core::{Answer, Body, BoxError, Context};
 use bytes::Bytes;
 use http::{Method, Response, StatusCode};
@@ -23,6 +25,9 @@ impl Sent {
         let (message, mut context) = answer.into_parts();
         let (head, body) = message.into_parts(&context.formats);
         context.status = Some(head.status);
+        if let Some(fault) = &context.fault {
+            tell(fault, &context);
+        }
         // Nobody asks for these bodies, so nobody will see them end.
         let silent = context.method == Method::HEAD
             || head.status.is_informational()
@@ -34,6 +39,18 @@ impl Sent {
     /// What is known of the request.
     pub fn context(&self) -> &Context {
         &self.context
+    }
+}
+
+/// Tells the operator what the caller is not told. What callers do wrong is not worth waking anybody, and
+/// must not fill disks.
+fn tell(fault: &Fault, context: &Context) {
+    let (id, handler) = (context.request_id, context.answered_by.unwrap_or("gateway"));
+    let cause = fault.source().map(tracing::field::display);
+    if fault.blame() == Blame::Client {
+        tracing::debug!(%id, handler, %fault, cause, "refused");
+    } else {
+        tracing::warn!(%id, handler, %fault, cause, "failed");
     }
 }
 

@@ -10,6 +10,7 @@ use tower::Service;
 
 use super::{Gateway, Sent};
 use crate::server::Serve;
+use crate::transport::hop;
 
 impl Serve for Gateway {
     type Body = Sent;
@@ -34,7 +35,9 @@ where
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        // Our own server has done so already; of another it is not known.
+        hop::clean_request(request.headers_mut());
         let unknown = Peer { address: ([0, 0, 0, 0], 0).into(), tls: false };
         let peer = request.extensions().get::<Peer>().copied().unwrap_or(unknown);
         let worker = request.extensions().get::<Worker>().copied().unwrap_or_default();

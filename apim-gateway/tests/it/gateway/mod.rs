@@ -5,4 +5,5 @@ mod cost;
 mod credentials;
 mod limits;
 mod routing;
+mod sockets;
 mod world;

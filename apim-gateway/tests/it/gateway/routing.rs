@@ -177,3 +177,17 @@ async fn it_can_be_mounted_wherever_a_tower_service_can() {
     let response = bench.gateway.clone().oneshot(request).await.unwrap();
     assert_eq!(response.status(), 200);
 }
+
+#[tokio::test]
+async fn a_foreign_page_opens_no_socket() {
+    let bench = Bench::new().await;
+    let chat = json!({
+        "kind": "web_socket", "cors": {"origins": ["https://shop.example"]}, "revision": 2,
+        "operations": [{"method": "GET", "path": "/chat", "auth": "none"}],
+    });
+    bench.apply(Change::ApiDeployed(Arc::new(pets(chat)))).await;
+    let open = async |headers: &[(&str, &str)]| bench.get("/petstore/1.0.0/chat", headers).await.verdict();
+    assert_eq!(open(&[("origin", "https://evil.example")]).await, (403, "900908".into()));
+    assert_eq!(open(&[("origin", "https://shop.example")]).await.0, 200);
+    assert_eq!(open(&[]).await.0, 200);
+}

@@ -1,0 +1,178 @@
+//! The same through real sockets: our server before the gateway, the upstream behind it.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use apim_core::event::{Change, Revision};
+use apim_core::{AnalyticsSink, CallEvent, Clock, Shutdown, Snapshot, SystemClock};
+use apim_gateway::Gateway;
+use apim_gateway::server::{Server, ServerConfig};
+use serde_json::json;
+use tokio::sync::{mpsc, oneshot};
+
+use super::world::{ISSUER, jwks, pets, sign, signer, world};
+use crate::bench::{LIMIT, Wire, backend, echoing_heads};
+
+struct Events(Mutex<mpsc::UnboundedSender<CallEvent>>);
+
+impl AnalyticsSink for Events {
+    fn record(&self, event: CallEvent) {
+        let _ = self.0.lock().unwrap().send(event);
+    }
+}
+
+struct Running {
+    address: SocketAddr,
+    token: String,
+    events: mpsc::UnboundedReceiver<CallEvent>,
+    _stop: oneshot::Sender<()>,
+}
+
+impl Running {
+    async fn start(backend: String, with: serde_json::Value) -> Self {
+        let signer = signer();
+        let now = SystemClock.now().as_secs();
+        let claims =
+            json!({"iss": ISSUER, "sub": "ann", "azp": "client-1", "exp": now + 600, "iat": now - 1});
+        let token = sign(&signer, json!({"alg": "ES256", "kid": "key-1", "typ": "at+jwt"}), claims);
+        let mut api = json!({"endpoints": {"production": {"url": backend}}});
+        api.as_object_mut().unwrap().extend(with.as_object().unwrap().clone());
+        let mut changes = world(jwks(&signer, "key-1"));
+        changes.push(Change::ApiDeployed(Arc::new(pets(api))));
+
+        let (sender, events) = mpsc::unbounded_channel();
+        let sink = Arc::new(Events(Mutex::new(sender)));
+        let gateway = Gateway::builder().analytics(sink).workers(2).build().await.unwrap();
+        let report = gateway.load(Snapshot::new(Revision(1), changes)).await;
+        assert!(report.refused.is_empty(), "{report:?}");
+
+        let mut config = ServerConfig::default();
+        config.http = Some(([127, 0, 0, 1], 0).into());
+        config.workers = 2;
+        let bound = Server::new(gateway, config).bind().unwrap();
+        let address = bound.http_addr().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        tokio::spawn(bound.run(Shutdown::new(async { drop(stopped.await) })));
+        Self { address, token, events, _stop: stop }
+    }
+
+    async fn event(&mut self) -> CallEvent {
+        tokio::time::timeout(LIMIT, self.events.recv()).await.unwrap().unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_call_passes_from_socket_to_socket_and_is_counted() {
+    let mut gateway = Running::start(format!("http://{}/base", echoing_heads().await), json!({})).await;
+    let mut client = Wire::connect(gateway.address).await;
+    let request = format!(
+        "GET /petstore/1.0.0/pets/7?x=%20y HTTP/1.1\r\nHost: api.example\r\nAuthorization: Bearer {}\r\n\
+         X-Forwarded-For: 6.6.6.6\r\nX-JWT-Assertion: forged\r\nConnection: X-Request-Id\r\n\r\n",
+        gateway.token
+    );
+    for _ in 0..2 {
+        let got = client.ask(&request).await;
+        assert_eq!(got.status(), "200", "{}", got.text());
+        let head = got.text().to_ascii_lowercase();
+        assert!(head.starts_with("get /base/pets/7?x=%20y http/1.1\r\n"), "{head}");
+        assert!(
+            !head.contains("authorization") && !head.contains("forged") && !head.contains("6.6.6.6"),
+            "{head}"
+        );
+        assert!(head.contains("x-forwarded-for: 127.0.0.1\r\n") && head.contains("x-request-id: "), "{head}");
+        let event = gateway.event().await;
+        assert_eq!((event.proxy_response_code, event.target_response_code), (200, 200));
+        assert_eq!(
+            (event.api_resource_template.as_str(), event.application_name.as_str()),
+            ("/pets/{id}", "shop")
+        );
+        assert_eq!(event.response_size, u64::try_from(got.body.len()).unwrap());
+        assert_eq!((event.user_ip.as_str(), event.user_name.as_str()), ("127.0.0.1", "ann"));
+    }
+}
+
+#[tokio::test]
+async fn a_refused_call_keeps_its_connection_and_its_number() {
+    let mut gateway = Running::start(format!("http://{}", echoing_heads().await), json!({})).await;
+    let mut client = Wire::connect(gateway.address).await;
+    let got = client.ask("GET /petstore/1.0.0/pets HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert_eq!(got.status(), "401");
+    assert!(got.text().starts_with("{\"code\":\"900902\""), "{}", got.text());
+    let event = gateway.event().await;
+    assert_eq!(
+        (event.error_code, event.error_type, event.target_response_code),
+        (Some(900_902), Some("AUTH"), -1)
+    );
+    let again = client.ask("GET /petstore/1.0.0/open HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert_eq!(again.status(), "200");
+    // To HEAD there is a head and nothing after it.
+    client.send("HEAD /petstore/1.0.0/nothing HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert!(client.head().await.unwrap().starts_with("HTTP/1.1 404"));
+    let last = client.ask("GET /petstore/1.0.0/open HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert_eq!(last.status(), "200");
+}
+
+#[tokio::test]
+async fn a_backend_that_is_away_is_not_the_callers_fault() {
+    let mut gateway = Running::start("http://127.0.0.1:1".to_owned(), json!({})).await;
+    let mut client = Wire::connect(gateway.address).await;
+    let got = client.ask("GET /petstore/1.0.0/open HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert_eq!(got.status(), "502");
+    assert!(
+        got.text()
+            .starts_with("{\"code\":\"101503\",\"type\":\"Status report\",\"message\":\"Runtime Error\""),
+        "{}",
+        got.text()
+    );
+    assert_eq!(gateway.event().await.error_type, Some("TARGET_CONNECTIVITY"));
+}
+
+#[tokio::test]
+async fn a_socket_is_opened_only_for_those_who_may_and_then_passes_bytes() {
+    async fn echo(_: usize, mut wire: Wire) {
+        let head = wire.head().await.unwrap().to_ascii_lowercase();
+        assert!(!head.contains("authorization"), "{head}");
+        wire.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+            .await;
+        while let Some(bytes) = wire.take(5).await {
+            wire.send(bytes).await;
+        }
+    }
+    let chat = json!({"kind": "web_socket", "operations": [{"method": "GET", "path": "/chat"}]});
+    let mut gateway = Running::start(format!("ws://{}", backend(echo).await), chat).await;
+    let handshake = |credential: &str| {
+        format!(
+            "GET /petstore/1.0.0/chat HTTP/1.1\r\nHost: a\r\n{credential}Connection: Upgrade\r\n\
+             Upgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n"
+        )
+    };
+    let refused = Wire::connect(gateway.address).await.ask(&handshake("")).await;
+    assert_eq!(refused.status(), "401");
+    assert_eq!(gateway.event().await.proxy_response_code, 401);
+    let mut client = Wire::connect(gateway.address).await;
+    client.send(handshake(&format!("Authorization: Bearer {}\r\n", gateway.token))).await;
+    assert!(client.head().await.unwrap().starts_with("HTTP/1.1 101"));
+    client.send("hello").await;
+    assert_eq!(client.take(5).await.unwrap(), b"hello");
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_ends_its_request() {
+    let (asked, mut was_asked) = mpsc::unbounded_channel();
+    let silent = backend(move |_, mut wire| {
+        let asked = asked.clone();
+        async move {
+            wire.next().await;
+            asked.send(()).unwrap();
+            wire.is_closed().await;
+        }
+    })
+    .await;
+    let mut gateway = Running::start(format!("http://{silent}"), json!({})).await;
+    let mut client = Wire::connect(gateway.address).await;
+    client.send("GET /petstore/1.0.0/open HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    tokio::time::timeout(LIMIT, was_asked.recv()).await.unwrap().unwrap();
+    drop(client);
+    let event = gateway.event().await;
+    assert_eq!((event.proxy_response_code, event.response_size), (0, 0));
+}
