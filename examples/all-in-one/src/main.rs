@@ -1,2 +1,78 @@
-//! Being written.
-fn main() {}
+//! The whole platform in one process: control plane, key manager, traffic manager and gateway.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use control_plane::Plane;
+use gateway::Node;
+use launch::{Authority, Data, Failure, Flags};
+use serde::Deserialize;
+use tokio::sync::watch;
+
+/// The whole platform in one process: control plane, key manager, traffic manager and gateway.
+///
+/// The first start makes an administrator; APIM_ADMIN_PASSWORD sets the password, else one is made and shown once.
+#[derive(Parser)]
+#[command(name = "all-in-one", version)]
+struct Arguments {
+    #[command(flatten)]
+    flags: Flags,
+}
+
+/// The settings file: those of the control plane and those of the gateway.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Config {
+    /// The control plane's database.
+    database: Option<String>,
+    /// A certificate of your own, for both.
+    tls: Option<launch::config::Tls>,
+    /// How callers reach the gateway, where that is not this machine.
+    gateway_urls: Option<control_plane::Urls>,
+    /// The gateway's links, trusted proxies, leeway.
+    gateway: apim_gateway::config::File,
+    /// A PEM file with the authorities that backends are trusted by.
+    backend_authorities: Option<std::path::PathBuf>,
+    /// How many workers the gateway has.
+    workers: Option<usize>,
+}
+
+fn main() -> ExitCode {
+    let Arguments { flags } = Arguments::parse();
+    launch::run("all-in-one", serve(flags))
+}
+
+#[allow(clippy::print_stdout, reason = "a server says where it is")]
+async fn serve(flags: Flags) -> Result<(), Failure> {
+    launch::logs::start(&flags)?;
+    let config: Config = launch::config::read(&flags)?;
+    let Config { database, tls, gateway_urls, gateway, backend_authorities, workers } = config;
+    let for_plane = control_plane::Config { database, tls: tls.clone(), gateway_urls };
+    let for_node = gateway::Config { gateway, tls: tls.clone(), backend_authorities, workers };
+
+    let data = Data::open(&flags.data)?;
+    let authority = Authority::open(&data)?;
+    let identity = launch::config::Tls::identity(tls.as_ref(), &authority, &flags)?;
+    // All addresses are taken before anything is written, so that a port in use leaves no trace.
+    let control = launch::https::bind(flags.listen(flags.ports().control)).await?;
+    let node = Node::open(&flags, for_node, &identity, None).await?;
+    let plane = Plane::open(&flags, &data, &authority, &for_plane).await?;
+    let source = plane.source();
+
+    print!("{}{}", gateway::describe(&flags), control_plane::describe(&flags, plane.administrator.as_ref()));
+
+    let (end, ended) = watch::channel(false);
+    tokio::spawn(async move {
+        launch::asked_to_end().await;
+        let _ = end.send(true);
+    });
+    let mut stop = ended.clone();
+    let controlled = launch::https::serve(control, identity.server_config()?, plane.router, async move {
+        let _ = stop.wait_for(|ended| *ended).await;
+    });
+    let (served, ()) = tokio::join!(node.run(source, ended), controlled);
+    // What is still being written has a moment to finish; what was acknowledged is safe already.
+    let _ = tokio::time::timeout(Duration::from_secs(5), plane.store.close()).await;
+    served
+}

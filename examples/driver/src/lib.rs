@@ -9,4 +9,4 @@ mod process;
 
 pub use client::{Client, Reply};
 pub use journey::{Journey, Keys};
-pub use process::{Petstore, Process, free_offset};
+pub use process::{Petstore, Process, free_offset, sibling};

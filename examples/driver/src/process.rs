@@ -30,6 +30,17 @@ pub fn free_offset() -> u16 {
     panic!("no free ports")
 }
 
+/// The program of another example, beside the one that is being tested; built if it is not there yet.
+pub fn sibling(binary: &str, name: &str) -> String {
+    let path = Path::new(binary).with_file_name(name);
+    if !path.exists() {
+        let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+        let built = std::process::Command::new(cargo).args(["build", "--quiet", "--package", name]).status();
+        assert!(built.expect("cargo runs").success(), "{name} does not build");
+    }
+    path.to_str().expect("the path is text").to_owned()
+}
+
 /// A server's process. It is killed when this is dropped.
 pub struct Process {
     child: Child,
@@ -85,12 +96,12 @@ impl Process {
     }
 
     /// Ends it as `kill -9` does.
-    pub async fn kill(mut self) {
+    pub async fn kill(&mut self) {
         self.child.kill().await.expect("the process can be killed");
     }
 
     /// Asks it to end, and waits until it has.
-    pub async fn terminate(mut self) -> ExitStatus {
+    pub async fn terminate(&mut self) -> ExitStatus {
         let kill = Command::new("kill").arg(self.id().to_string()).status().await.expect("kill runs");
         assert!(kill.success());
         let ended = tokio::time::timeout(Duration::from_secs(40), self.child.wait()).await;

@@ -10,6 +10,7 @@
 //! and certificates of its own.
 
 mod certificate;
+pub mod config;
 mod data;
 mod flags;
 pub mod https;

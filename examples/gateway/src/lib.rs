@@ -1,0 +1,146 @@
+//! A gateway with its listeners, put together from the libraries: what the `gateway` example runs alone, and
+//! what `all-in-one` runs beside a control plane.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use apim_core::{AnalyticsSink, Shutdown, SnapshotSource, SystemClock};
+use apim_gateway::server::health::{BoundHealth, Health};
+use apim_gateway::server::{Bound, Server, ServerConfig};
+use apim_gateway::transport::tls::{client_config, roots};
+use apim_gateway::upstream::UpstreamConfig;
+use apim_gateway::{Gateway, config, format};
+use apim_throttle::LocalEngine;
+use launch::{Failure, Flags, Identity, OrFail as _};
+use serde::Deserialize;
+use tokio::sync::watch;
+
+/// Where Debian and most others keep the authorities that a machine trusts.
+const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// The gateway's part of a settings file.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Links, trusted proxies, leeway; see `apim_gateway::config::File`.
+    pub gateway: config::File,
+    /// A certificate of your own, instead of one from the data folder's authority.
+    pub tls: Option<launch::config::Tls>,
+    /// A PEM file with the authorities that backends are trusted by. Default: the machine's.
+    pub backend_authorities: Option<std::path::PathBuf>,
+    /// How many workers; none: one for each core.
+    pub workers: Option<usize>,
+}
+
+/// A gateway whose addresses are taken, and which does not answer yet.
+pub struct Node {
+    /// The gateway.
+    pub gateway: Gateway,
+    server: Bound<Gateway>,
+    health: BoundHealth,
+}
+
+impl Node {
+    /// Builds a gateway and takes its addresses.
+    ///
+    /// # Errors
+    ///
+    /// If a port is in use, or the settings name what is not there.
+    pub async fn open(
+        flags: &Flags,
+        config: Config,
+        identity: &Identity,
+        analytics: Option<Arc<dyn AnalyticsSink>>,
+    ) -> Result<Self, Failure> {
+        let workers = config.workers.unwrap_or_else(cores);
+        let settings = config.gateway.resolve().or_fail("a mistake in the settings")?;
+        let clock = Arc::new(SystemClock);
+        let mut builder = Gateway::builder()
+            .workers(workers)
+            .clock(clock.clone())
+            .throttle(Arc::new(LocalEngine::new(clock)))
+            .formats(format::all())
+            .upstream(upstream(config.backend_authorities.as_deref())?)
+            .config(settings);
+        if let Some(sink) = analytics {
+            builder = builder.analytics(sink);
+        }
+        let gateway = builder.build().await.or_fail("cannot start the gateway")?;
+
+        let ports = flags.ports();
+        let mut server = ServerConfig::default();
+        server.http = Some(flags.listen(ports.http));
+        server.https = Some(flags.listen(ports.https));
+        server.tls = Some(identity.server_config()?);
+        server.workers = workers;
+        let server = Server::new(gateway.clone(), server).bind().or_fail("cannot start the gateway")?;
+        let ready = gateway.clone();
+        let health = Health::new(move || match ready.ready() {
+            true => Ok(()),
+            false => Err("the gateway has not loaded its APIs yet".to_owned()),
+        });
+        let health =
+            health.bind(([127, 0, 0, 1], ports.health).into()).or_fail("cannot start the health port")?;
+        Ok(Self { gateway, server, health })
+    }
+
+    /// Follows a source, answers requests, and drains when `end` says so.
+    ///
+    /// # Errors
+    ///
+    /// If a worker dies.
+    pub async fn run(
+        self,
+        source: Arc<dyn SnapshotSource>,
+        end: watch::Receiver<bool>,
+    ) -> Result<(), Failure> {
+        let follower = self.gateway.clone();
+        let following = {
+            let end = ended(end.clone());
+            tokio::spawn(async move { follower.follow(source, end).await })
+        };
+        tokio::spawn(self.health.run(ended(end.clone())));
+        let served = self.server.run(ended(end)).await.or_fail("the gateway failed");
+        following.abort();
+        served
+    }
+}
+
+/// What a gateway says when it is up.
+pub fn describe(flags: &Flags) -> String {
+    let (host, ports) = (flags.host(), flags.ports());
+    format!(
+        "gateway        https://{host}:{}  http://{host}:{}\nhealth         http://127.0.0.1:{}/readyz\n",
+        ports.https, ports.http, ports.health
+    )
+}
+
+/// Turns a flag that everybody watches into something to wait for.
+fn ended(mut end: watch::Receiver<bool>) -> Shutdown {
+    Shutdown::new(async move {
+        // A sender that is gone has nothing more to say either.
+        let _ = end.wait_for(|ended| *ended).await;
+    })
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Backends over TLS need authorities to trust; a machine without any can still serve the others.
+fn upstream(authorities: Option<&Path>) -> Result<UpstreamConfig, Failure> {
+    let mut config = UpstreamConfig::default();
+    let path = authorities.unwrap_or(Path::new(SYSTEM_AUTHORITIES));
+    match std::fs::read(path) {
+        Ok(pem) => {
+            let attempt = format!("cannot use the authorities in {}", path.display());
+            let roots = roots(&pem).or_fail(&attempt)?;
+            config.tls = Some(Arc::new(client_config(roots).or_fail(&attempt)?));
+        }
+        Err(error) if authorities.is_none() => {
+            tracing::info!(%error, "{SYSTEM_AUTHORITIES} cannot be read, so no backend over TLS can be called");
+        }
+        Err(error) => return Err(error).or_fail(format!("cannot read {}", path.display())),
+    }
+    Ok(config)
+}

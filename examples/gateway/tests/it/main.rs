@@ -1,0 +1,7 @@
+//! The gateway as a process of its own: joined to a control plane, or serving a folder.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod folder;
+mod joined;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_gateway");
