@@ -218,7 +218,7 @@ fn simple(text: String) -> Value {
     if begins_simple
         && text.len() <= 32
         && let Ok(value @ (Value::Number(_) | Value::Bool(_))) = serde_json::from_str::<Value>(&text)
-        && value.to_string() == text
+        && *value.to_string() == *text
     {
         return value;
     }

@@ -7,6 +7,7 @@ mod drain;
 mod gateway;
 mod http1;
 mod http2;
+mod mediation;
 mod smuggling;
 mod sources;
 mod streaming;
