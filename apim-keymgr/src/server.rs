@@ -179,8 +179,9 @@ impl Server {
         Ok(self.0.keys.rotate().await?)
     }
 
-    /// Remembers a revocation that another process made and an event told of. Without it, this process
-    /// still notices: single tokens at once, all of a user's or client's within ten seconds.
+    /// Remembers a revocation that somebody else put into the store and an event told of. Without it, this
+    /// server still notices: single tokens at once, all of a user's or client's within a second, or with
+    /// very many revocations a few.
     pub fn learn(&self, revocation: &Revocation) {
         self.0.revoked.learn(revocation);
     }

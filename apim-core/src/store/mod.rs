@@ -8,8 +8,8 @@
 //! a write took effect. Every write that gateways must learn of (revocations, signing keys) is one
 //! transaction together with its [`Event`](crate::Event); that is the implementation's duty.
 //!
-//! [`testing::Memory`](crate::testing::Memory) implements them all, and
-//! [`testing::stores`](crate::testing::stores) is the suite that every implementation must pass.
+//! With the feature `testing`, `testing::Memory` implements them all, and `testing::stores` is the suite that
+//! every implementation must pass.
 
 mod clients;
 mod grants;

@@ -2,16 +2,19 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use apim_core::key_manager::Claims;
 use apim_core::model::{ClientId, Revocation, Tenant, TokenId, UserName};
 use apim_core::store::{RevocationStore, StoreError};
 use apim_core::{Clock, Timestamp};
+use tokio::sync::Mutex;
 
-/// Revocations of all tokens of somebody that another process made are read at least this often; those
-/// that an event tells of are known at once.
-const FRESH: Duration = Duration::from_secs(10);
+/// Revocations that others made are read this often, unless that takes long; those that an event tells of
+/// are known at once.
+const FRESH: Duration = Duration::from_secs(1);
+/// Reading may take the fiftieth part of the time, so with very many revocations it happens less often.
+const SHARE: u32 = 50;
 
 /// Revocations in force: loaded at the start, kept by own writes and by what others tell, looked up in the
 /// store for single tokens that it does not know.
@@ -20,6 +23,8 @@ pub(crate) struct Revoked {
     store: Arc<dyn RevocationStore>,
     clock: Arc<dyn Clock>,
     memory: RwLock<Memory>,
+    /// One reading at a time.
+    turn: Mutex<()>,
 }
 
 #[derive(Default)]
@@ -29,6 +34,8 @@ struct Memory {
     clients: HashMap<ClientId, Timestamp>,
     users: HashMap<UserName, Timestamp>,
     read_at: Timestamp,
+    /// How long what was read then counts as fresh.
+    fresh_for: Duration,
 }
 
 impl Memory {
@@ -61,7 +68,7 @@ impl Revoked {
         store: Arc<dyn RevocationStore>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
-        let revoked = Self { tenant, store, clock, memory: RwLock::default() };
+        let revoked = Self { tenant, store, clock, memory: RwLock::default(), turn: Mutex::default() };
         revoked.read().await?;
         Ok(revoked)
     }
@@ -95,9 +102,7 @@ impl Revoked {
 
     /// Whether a token is revoked, by itself or with others.
     pub(crate) async fn contains(&self, claims: &Claims) -> Result<bool, StoreError> {
-        if self.is_stale() {
-            self.read().await?;
-        }
+        self.refresh().await?;
         let issued = claims.issued_at.unwrap_or_default();
         if issued < self.latest(&claims.client, &claims.subject) {
             return Ok(true);
@@ -124,18 +129,28 @@ impl Revoked {
         self.memory().tokens.contains_key(id)
     }
 
+    async fn refresh(&self) -> Result<(), StoreError> {
+        if !self.is_stale() {
+            return Ok(());
+        }
+        let _turn = self.turn.lock().await;
+        if self.is_stale() { self.read().await } else { Ok(()) }
+    }
+
     fn is_stale(&self) -> bool {
-        let (now, read) = (self.clock.now(), self.memory().read_at);
-        now < read || now.since(read) >= FRESH
+        let memory = self.memory();
+        let now = self.clock.now();
+        now < memory.read_at || now.since(memory.read_at) >= memory.fresh_for
     }
 
     /// Adds what the store knows; takes nothing away, since an own write may be on its way there.
     async fn read(&self) -> Result<(), StoreError> {
-        let now = self.clock.now();
+        let (now, begun) = (self.clock.now(), Instant::now());
         let all = self.store.revocations(&self.tenant).await?;
         let mut memory = self.memory.write().unwrap_or_else(PoisonError::into_inner);
         all.iter().for_each(|revocation| memory.learn(revocation));
         memory.read_at = now;
+        memory.fresh_for = FRESH.max(begun.elapsed() * SHARE);
         Ok(())
     }
 }

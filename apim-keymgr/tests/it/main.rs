@@ -5,6 +5,7 @@
 mod authorize;
 mod client_auth;
 mod discovery;
+mod hostile;
 mod introspect;
 mod keys;
 mod login;
