@@ -86,7 +86,7 @@ pub(crate) async fn search(cx: &mut Read, search: &Search, page: Page) -> Result
     Ok(Found { list, total, page })
 }
 
-fn conditions<'a>(query: &mut Assembled<'a>, search: &'a Search) {
+pub(super) fn conditions<'a>(query: &mut Assembled<'a>, search: &'a Search) {
     if let Some(seen) = &search.seen_by {
         query.push(" AND (restricted = 0 OR provider = ").bind(seen.user.as_str());
         for role in &seen.roles {
@@ -151,7 +151,7 @@ fn containing(text: &str) -> String {
 }
 
 /// Ids break ties, so that pages neither repeat nor skip.
-fn order(order: Order) -> &'static str {
+pub(super) fn order(order: Order) -> &'static str {
     match (order.by, order.descending) {
         (SortBy::Created, false) => " ORDER BY created_at, id",
         (SortBy::Created, true) => " ORDER BY created_at DESC, id DESC",

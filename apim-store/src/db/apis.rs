@@ -191,6 +191,7 @@ async fn put_terms(cx: &mut Write, it: &StoredApi) -> Result<()> {
     let terms = (it.texts("tags").map(|tag| ("tag", tag.to_owned())))
         .chain(it.texts("categories").map(|category| ("category", category.to_owned())))
         .chain(it.texts("accessControlRoles").map(|role| ("access", fold(role))))
+        .chain(it.doc.get("visibility").and_then(Value::as_str).map(|it| ("visibility", it.to_owned())))
         .chain(it.texts("visibleRoles").map(|role| ("visible", fold(role))))
         .chain(properties(&it.doc).map(|property| ("property", property)))
         .chain(policies.map(|policy| ("policy", policy.to_owned())));

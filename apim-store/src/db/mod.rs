@@ -13,6 +13,7 @@ pub(crate) mod desk;
 mod grants;
 pub(crate) mod key_mappings;
 mod keys;
+pub(crate) mod listings;
 mod migrate;
 pub(crate) mod outbox;
 pub(crate) mod policies;

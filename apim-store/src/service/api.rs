@@ -432,17 +432,6 @@ pub(super) fn text<'a>(doc: &'a Value, field: &str) -> &'a str {
     doc.get(field).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// Whether a developer may see it: by its state, and by its visibility.
-pub(crate) fn is_visible_to(api: &StoredApi, who: &crate::principal::Principal) -> bool {
-    let roles = || api.texts("visibleRoles").any(|role| who.has_role(role));
-    let trusted = ["Internal/publisher", "Internal/creator"];
-    api.state.is_listed()
-        && (api.doc["visibility"] != "RESTRICTED"
-            || who.is_admin()
-            || trusted.iter().any(|role| who.has_role(role))
-            || roles())
-}
-
 /// Whether an API stands at a versioned context.
 pub(crate) async fn context_exists(cx: &mut Read, versioned: &str) -> Result<bool> {
     let Some((context, version)) = versioned.rsplit_once('/') else { return Ok(false) };

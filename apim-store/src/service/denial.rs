@@ -10,7 +10,7 @@ pub(crate) use crate::db::denials::Denial;
 
 use crate::db::{Read, Write, applications, denials};
 use crate::error::{Finding, Result, code};
-use crate::service::listing;
+use crate::service::api;
 
 /// All of them, or those that a query like `conditionType:IP&conditionValue:"10.0.0.1"` asks for.
 pub(crate) async fn list(cx: &mut Read, query: Option<&str>) -> Result<Vec<Denial>> {
@@ -121,7 +121,7 @@ fn condition(kind: &str, value: &Value) -> Result<DenyCondition> {
 /// APIs and applications must be there; users and addresses are anybody's.
 async fn refuse_unless_there(cx: &mut Read, condition: &DenyCondition) -> Result<()> {
     match condition {
-        DenyCondition::Api { context } if !listing::context_exists(cx, context).await? => {
+        DenyCondition::Api { context } if !api::context_exists(cx, context).await? => {
             Err(code::NO_API_TO_DENY.because(format!("There is no API at {context}")).into())
         }
         DenyCondition::Application { owner, name } => {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 pub(crate) use crate::db::policies::{Kept, kind_text};
 
-use crate::db::{Read, Write, applications, policies, subscriptions};
+use crate::db::{Read, Write, apis, applications, policies, subscriptions};
 use crate::error::{Finding, Result, code};
 use crate::service::Expected;
 
@@ -121,7 +121,7 @@ async fn in_use(cx: &mut Read, policy: &Kept) -> Result<bool> {
     match policy.kind {
         PolicyKind::Application => applications::any_with_policy(cx, &policy.name).await,
         PolicyKind::Subscription => subscriptions::any_with_plan(cx, &policy.name).await,
-        PolicyKind::Advanced => crate::service::listing::uses_policy(cx, &policy.name).await,
+        PolicyKind::Advanced => apis::uses_policy(cx, &policy.name).await,
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 pub(crate) use crate::db::subscriptions::{Search, Subscription, state_text};
 
-use crate::db::{Read, Write, subscriptions};
+use crate::db::{Read, StoredApi, Write, subscriptions};
 use crate::error::{Result, code};
 use crate::rest::page::{Found, Page};
 use crate::service::{Expected, application, listing, policy};
@@ -28,7 +28,7 @@ pub(crate) async fn create(cx: &mut Write, body: &Value) -> Result<Subscription>
         owner: application.owner,
     };
     if !subscriptions::insert(cx, &made).await? {
-        let text = format!("The application has subscribed to {} {} already", api.name, api.version);
+        let text = format!("The application has subscribed to {} {} already", api.name, api.api_version);
         return Err(code::ALREADY_SUBSCRIBED.because(text).into());
     }
     tell(cx, &made);
@@ -151,9 +151,9 @@ async fn save(cx: &mut Write, it: &mut Subscription) -> Result<()> {
 }
 
 /// A plan that the API offers, and that the caller's roles may choose.
-async fn plan(cx: &mut Read, api: &listing::Listed, wanted: &str) -> Result<PolicyName> {
-    if !api.plans().any(|plan| plan == wanted) {
-        let text = format!("{} {} does not offer the plan \"{wanted}\"", api.name, api.version);
+async fn plan(cx: &mut Read, api: &StoredApi, wanted: &str) -> Result<PolicyName> {
+    if !api.texts("policies").any(|plan| plan == wanted) {
+        let text = format!("{} {} does not offer the plan \"{wanted}\"", api.name, api.api_version);
         return Err(code::FORBIDDEN.because(text).into());
     }
     policy::refuse_unless_permitted(cx, wanted).await?;

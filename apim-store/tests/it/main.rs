@@ -10,6 +10,7 @@ mod definition;
 mod denials;
 mod frame;
 mod keys;
+mod listings;
 mod oauth_keys;
 mod place;
 mod policies;

@@ -170,16 +170,10 @@ fn streaming() -> Vec<Operation> {
 fn the_rest() -> Vec<Operation> {
     let reason = "Not offered yet";
     vec![
-        absent("GET /apis", Access::Anyone, reason),
-        absent("GET /apis/{apiId}", Access::Anyone, reason),
-        absent("GET /apis/{apiId}/swagger", Access::Anyone, reason),
         absent("GET /apis/{apiId}/thumbnail", Access::Anyone, reason),
-        absent("GET /apis/{apiId}/subscription-policies", Access::Anyone, reason),
         absent("GET /subscriptions/{apiId}/additionalInfo", Access::Anyone, reason),
         absent("GET /subscriptions/{subscriptionId}/usage", &[SUBSCRIBE, SUB_MANAGE], reason),
         absent("POST /applications/{applicationId}/reset-throttle-policy", &[APP_MANAGE, SUBSCRIBE], reason),
-        absent("GET /tags", Access::Anyone, reason),
-        absent("GET /search", Access::Anyone, reason),
         absent("GET /recommendations", &[SUBSCRIBE], reason),
         absent("GET /me/organization-information", &[SUBSCRIBE], reason),
     ]

@@ -97,8 +97,8 @@ async fn whole(cx: &mut Read, it: &Application) -> Result<Value> {
 async fn scopes(cx: &mut Read, it: &Application) -> Result<Value> {
     let mut list: Vec<Value> = Vec::new();
     for subscription in subscription::of_application(cx, &it.id).await? {
-        let Ok(api) = listing::get(cx, &subscription.api).await else { continue };
-        for scope in api.scopes() {
+        let Ok(api) = listing::of_any_state(cx, &subscription.api).await else { continue };
+        for scope in listing::scopes(&api) {
             if !list.iter().any(|known| known["key"] == scope["key"]) {
                 list.push(scope);
             }

@@ -16,6 +16,7 @@ use super::contract::{Contract, Noun};
 pub fn contract() -> Contract {
     let nouns = vec![
         Noun { operations: applications::operations(), description: include_str!("applications.yaml") },
+        Noun { operations: apis::operations(), description: include_str!("apis.yaml") },
         Noun { operations: subscriptions::operations(), description: include_str!("subscriptions.yaml") },
         Noun { operations: keys::operations(), description: include_str!("keys.yaml") },
         Noun { operations: api_keys::operations(), description: include_str!("api_keys.yaml") },

@@ -76,7 +76,7 @@ async fn remove(cx: &mut Write, call: Call) -> Result<Answer> {
 async fn document(cx: &mut Read, it: &Subscription) -> Result<Value> {
     let application = application::get(cx, &it.application).await?;
     // An API that the caller may not see any more leaves its subscription behind.
-    let api = listing::get(cx, &it.api).await.ok();
+    let api = listing::of_any_state(cx, &it.api).await.ok();
     Ok(json!({
         "subscriptionId": it.id,
         "applicationId": it.application,
