@@ -11,7 +11,7 @@ use apim_core::{
     ThrottleEngine, TokenVerifier,
 };
 
-use crate::auth::JwtVerifier;
+use crate::auth::{ByForm, JwtVerifier};
 use crate::chain::{Chain, Erased, Kind, Origin};
 use crate::config;
 use crate::deploy::{Current, Deployer, Site};
@@ -36,6 +36,7 @@ pub struct Builder {
     clock: Arc<dyn Clock>,
     throttle: Arc<dyn ThrottleEngine>,
     verifier: Option<Arc<dyn TokenVerifier>>,
+    opaque: Option<Arc<dyn TokenVerifier>>,
     analytics: Option<Arc<dyn AnalyticsSink>>,
     links: Registry<Link>,
     mediators: Registry<Arc<dyn Mediator>>,
@@ -54,6 +55,7 @@ impl Default for Builder {
             clock: Arc::new(SystemClock),
             throttle: Arc::new(Unlimited),
             verifier: None,
+            opaque: None,
             analytics: None,
             links: builtin::links(),
             mediators: Registry::default(),
@@ -88,6 +90,14 @@ impl Builder {
     #[must_use]
     pub fn verifier(mut self, verifier: Arc<dyn TokenVerifier>) -> Self {
         self.verifier = Some(verifier);
+        self
+    }
+
+    /// Who says what tokens are worth that are no JWTs, as by introspection (RFC 7662). Default: they are
+    /// refused.
+    #[must_use]
+    pub fn opaque(mut self, verifier: Arc<dyn TokenVerifier>) -> Self {
+        self.opaque = Some(verifier);
         self
     }
 
@@ -172,6 +182,10 @@ impl Builder {
             let trust = Arc::new(current.clone());
             Arc::new(JwtVerifier::new(trust, self.clock.clone(), self.config.leeway, self.workers))
         });
+        let verifier: Arc<dyn TokenVerifier> = match self.opaque {
+            Some(opaque) => Arc::new(ByForm::new(verifier, opaque)),
+            None => verifier,
+        };
         let mut parts = Parts::new(self.clock.clone())
             .with(verifier)
             .with(self.throttle)

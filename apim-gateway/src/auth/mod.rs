@@ -7,6 +7,7 @@
 
 mod authentication;
 mod authorization;
+mod by_form;
 mod credential;
 mod jwt;
 mod keys;
@@ -16,6 +17,7 @@ mod verifier;
 
 pub use authentication::{Anonymous, Authentication};
 pub use authorization::Authorization;
+pub use by_form::ByForm;
 pub(crate) use credential::Readers;
 pub use jwt::{Malformed, Unverified};
 pub use keys::KeySet;

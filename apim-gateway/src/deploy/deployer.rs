@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use apim_core::event::{Change, Event, Revision};
-use apim_core::model::Api;
+use apim_core::model::{Api, KeyManagerConfig};
 use apim_core::{BuildError, Clock, Snapshot};
 use tokio::sync::{Mutex, watch};
 
@@ -112,9 +112,10 @@ impl Deployer {
             Change::ApiKeySaved(key) => {
                 Update::Key(Key::new(key).map_err(|error| refused(format!("API key {}", key.id), error))?)
             }
-            Change::KeyManagerSaved(config) => Update::Keys(KeySet::parse(config).map_err(|error| {
-                refused(format!("key manager {}", config.name), BuildError::at("", error))
-            })?),
+            Change::KeyManagerSaved(config) => {
+                let built = key_set(view, config);
+                Update::Keys(built.map_err(|error| refused(format!("key manager {}", config.name), error))?)
+            }
             other => Update::Other(other.clone()),
         };
         view.update(update);
@@ -149,6 +150,14 @@ impl Deployer {
             return Err(BuildError::at("context", taken));
         }
         self.chain.build(Arc::new(site)).await
+    }
+}
+
+fn key_set(view: &View, config: &KeyManagerConfig) -> Result<KeySet, BuildError> {
+    let keys = KeySet::parse(config).map_err(|error| BuildError::at("", error))?;
+    match view.key_managers().rival(&keys) {
+        Some(rival) => Err(BuildError::at("issuer", format!("the key manager {rival} has it already"))),
+        None => Ok(keys),
     }
 }
 

@@ -20,6 +20,11 @@ impl KeyManagers {
         self.all.values().find(|keys| keys.issuer() == issuer)
     }
 
+    /// Which other key manager has this one's issuer. Two of one issuer could not be told apart.
+    pub(super) fn rival(&self, keys: &KeySet) -> Option<&KeyManagerName> {
+        self.named(keys.issuer()).map(|known| known.name()).filter(|name| *name != keys.name())
+    }
+
     /// Another number after each change; see [`Trust::generation`](crate::auth::Trust::generation).
     pub fn generation(&self) -> u64 {
         self.generation

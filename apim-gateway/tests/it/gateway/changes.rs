@@ -8,7 +8,7 @@ use apim_core::event::{self, BusError, Change, Event, EventStream, Revision};
 use apim_core::{Shutdown, Snapshot, SnapshotSource, Timestamp};
 use serde_json::json;
 
-use crate::gateway::world::{Bench, pets};
+use crate::gateway::world::{Bench, another_key_manager, pets, signer};
 
 fn deployed(with: serde_json::Value) -> Change {
     Change::ApiDeployed(Arc::new(pets(with)))
@@ -46,6 +46,18 @@ async fn two_apis_do_not_share_a_versioned_context() {
     assert_eq!(bench.get("/petstore/1.0.0/open", &[]).await.status, 404);
     assert!(bench.apply(deployed(json!({"id": "rival"}))).await.refused.is_empty());
     assert_eq!(bench.get("/petstore/1.0.0/open", &[]).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_key_manager_that_cannot_be_told_from_another_is_refused() {
+    let bench = Bench::new().await;
+    let mut rival = another_key_manager(&signer(), "key-9");
+    rival.name = "rival".into();
+    let report = bench.apply(Change::KeyManagerSaved(Arc::new(rival))).await;
+    assert_eq!(report.refused[0].to_string(), "key manager rival: issuer: the key manager km has it already");
+    let broken = serde_json::from_value(json!({"name": "km", "issuer": "x", "jwks": {"keys": 7}})).unwrap();
+    assert_eq!(bench.apply(Change::KeyManagerSaved(broken)).await.refused.len(), 1);
+    assert_eq!(bench.with_token(&bench.token(json!({}))).await.verdict().0, 200);
 }
 
 #[tokio::test]

@@ -337,3 +337,42 @@ async fn headers_that_only_gateways_may_set_do_not_get_through() {
     assert!(forged.iter().all(|name| !seen.contains_key(*name)), "{seen:?}");
     assert_eq!(seen["x-mine"], "kept");
 }
+
+#[tokio::test]
+async fn tokens_that_are_no_jwts_are_asked_about_where_there_is_somebody_to_ask() {
+    use apim_core::key_manager::TokenKind;
+    use apim_core::{Claims, Fault, Step, Timestamp, TokenVerifier, fault};
+
+    /// Takes its time, as an introspection does.
+    struct Asks;
+    impl TokenVerifier for Asks {
+        fn verify<'a>(&'a self, token: &'a str) -> Step<'a, Result<Arc<Claims>, Fault>> {
+            Step::wait(async move {
+                tokio::task::yield_now().await;
+                if token != "opaque" {
+                    return Err(Fault::new(fault::INVALID_CREDENTIALS));
+                }
+                Ok(Arc::new(Claims {
+                    key_manager: "km".into(),
+                    issuer: "other".into(),
+                    subject: "ann".into(),
+                    client: "client-1".into(),
+                    scopes: Vec::new(),
+                    audiences: Vec::new(),
+                    id: None,
+                    issued_at: None,
+                    expires_at: Timestamp::from_secs(NOW + 60),
+                    kind: TokenKind::User,
+                    all: serde_json::Map::new(),
+                }))
+            })
+        }
+    }
+    let alone = Bench::new().await;
+    assert_eq!(alone.with_token("opaque").await.verdict(), (401, "900901".into()));
+    let bench = Bench::with(|builder| builder.opaque(Arc::new(Asks))).await;
+    assert_eq!(bench.with_token("opaque").await.verdict().0, 200);
+    assert_eq!(bench.with_token("unknown").await.verdict(), (401, "900901".into()));
+    assert_eq!(bench.with_token("o.pa.que").await.verdict(), (401, "900901".into()));
+    assert_eq!(bench.with_token(&bench.token(json!({}))).await.verdict().0, 200);
+}
