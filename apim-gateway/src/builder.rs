@@ -18,7 +18,7 @@ use crate::deploy::{Current, Deployer, Site};
 use crate::gateway::{Gateway, Ids, Inner, Proxies, Texts};
 use crate::throttle::Unlimited;
 use crate::upstream::{Upstream, UpstreamConfig};
-use crate::{builtin, rescue};
+use crate::{builtin, format, mediation, rescue};
 
 /// What a gateway is made of; everything has a default.
 ///
@@ -58,8 +58,8 @@ impl Default for Builder {
             opaque: None,
             analytics: None,
             links: builtin::links(),
-            mediators: Registry::default(),
-            formats: Formats::default(),
+            mediators: mediation::builtin(),
+            formats: format::all(),
             config: config::Gateway::default(),
             workers: 1,
             rescue: Arc::new(rescue::Json),
@@ -115,14 +115,14 @@ impl Builder {
         self
     }
 
-    /// The mediators that APIs may name. Default: none.
+    /// The mediators that APIs may name. Default: [`mediation::builtin`].
     #[must_use]
     pub fn mediators(mut self, mediators: Registry<Arc<dyn Mediator>>) -> Self {
         self.mediators = mediators;
         self
     }
 
-    /// Builders and formatters of payloads. Default: none; bodies then pass as they are.
+    /// Builders and formatters of payloads. Default: [`format::all`].
     #[must_use]
     pub fn formats(mut self, formats: Formats) -> Self {
         self.formats = formats;

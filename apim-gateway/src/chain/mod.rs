@@ -10,11 +10,14 @@ use std::sync::Arc;
 
 use apim_core::fault::Rescue;
 use apim_core::model::Api;
-use apim_core::{BuildError, Entry, Link, Mediator, Parts, Registry};
+use apim_core::{BuildError, Entry, Link, Mediator, Parts, Provide as _, Registry};
 
 pub(crate) use origin::{Erased, Kind, Origin};
 
+use crate::analytics::Analytics;
+use crate::cors::Cors;
 use crate::deploy::{Deployed, Site};
+use crate::mediation;
 
 /// The gateway's links, where its configuration names none.
 ///
@@ -58,23 +61,18 @@ impl Chain {
         let parts = self.parts.clone().with(site.clone()).with::<Arc<Api>>(api.clone());
         let mut links = self.links.build_all("gateway.handlers", &self.entries, &parts).await?;
         links.extend(self.links.build_all("handlers", &api.handlers, &parts).await?);
-        self.refuse_mediators(&api)?;
+        let mediation = mediation::compile(&api, &self.mediators, &parts).await?.links();
+        if let Some(faults) = mediation.outer {
+            links.insert(behind_observers(&links), faults);
+        }
+        links.extend(mediation.inner);
         Ok(Deployed::new(site, links, self.origin.clone(), self.rescue.clone()))
     }
+}
 
-    /// A policy that would not run refuses the API that names it.
-    fn refuse_mediators(&self, api: &Api) -> Result<(), BuildError> {
-        let operations =
-            api.operations.iter().flat_map(|operation| [&operation.request, &operation.response]);
-        let mut sequences = [&api.request, &api.response, &api.fault].into_iter().chain(operations);
-        match sequences.find_map(|entries| entries.first()) {
-            None => Ok(()),
-            Some(entry) => {
-                let known = self.mediators.names().any(|name| name == entry.name);
-                let why =
-                    if known { "mediators cannot be run yet" } else { "nothing of that name is installed" };
-                Err(BuildError::at(&entry.name, why))
-            }
-        }
-    }
+/// Where the mediators of faults stand: before all that may refuse, and behind what must see their answers
+/// too, since a page could not read an answer to which CORS has added nothing.
+fn behind_observers(links: &[Link]) -> usize {
+    let observes = |link: &Link| matches!(link.name(), Analytics::NAME | Cors::NAME);
+    links.iter().rposition(observes).map_or(0, |last| last + 1)
 }

@@ -191,3 +191,20 @@ async fn a_foreign_page_opens_no_socket() {
     assert_eq!(open(&[("origin", "https://shop.example")]).await.0, 200);
     assert_eq!(open(&[]).await.0, 200);
 }
+
+#[tokio::test]
+async fn policies_of_an_api_meet_its_requests_answers_and_faults() {
+    let bench = Bench::new().await;
+    let mark = |name: &str| json!([{"use": "set-header", "name": name, "value": "yes"}]);
+    let with = json!({"request": mark("x-asked"), "response": mark("x-answered"), "fault": mark("x-failed"), "revision": 2});
+    let report = bench.apply(Change::ApiDeployed(Arc::new(pets(with)))).await;
+    assert!(report.refused.is_empty(), "{report:?}");
+    let page = [("origin", "https://shop.example")];
+    let good = bench.get("/petstore/1.0.0/open", &page).await;
+    assert_eq!((good.status.as_u16(), &good.headers["x-answered"]), (200, &"yes".parse().unwrap()));
+    assert_eq!(bench.last().headers["x-asked"], "yes");
+    let refused = bench.get("/petstore/1.0.0/pets", &page).await;
+    assert_eq!((refused.status.as_u16(), &refused.headers["x-failed"]), (401, &"yes".parse().unwrap()));
+    assert_eq!(refused.headers["access-control-allow-origin"], "*");
+    assert!(!refused.headers.contains_key("x-answered") && !good.headers.contains_key("x-failed"));
+}
