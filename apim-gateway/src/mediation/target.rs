@@ -204,7 +204,7 @@ impl Mediator for ChangeMethod {
 fn without(query: Option<&str>, name: &str) -> String {
     let others = query.unwrap_or_default().split('&').filter(|pair| {
         let key = form_urlencoded::parse(pair.as_bytes()).next();
-        !pair.is_empty() && !key.is_some_and(|(key, _)| key == name)
+        !pair.is_empty() && key.is_none_or(|(key, _)| key != name)
     });
     others.collect::<Vec<_>>().join("&")
 }

@@ -6,6 +6,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
+use std::time::Duration;
 
 use apim_core::Peer;
 use http::header::{CONNECTION, CONTENT_TYPE};
@@ -26,6 +27,9 @@ use crate::transport::hop;
 
 /// How every HTTP/2 connection begins (RFC 9113 section 3.4); no HTTP/1.1 request begins with `PRI `.
 const PREFACE: &[u8] = b"PRI ";
+
+/// How long a client has to take the word that its connection ends.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// hyper's two servers, configured once.
 pub(super) struct Protocols {
@@ -97,7 +101,7 @@ async fn speaks_h2(tcp: &TcpStream) -> std::io::Result<bool> {
             return Ok(begin == PREFACE);
         }
         // A preface in pieces this small is not a real client's; peeking again at once would spin.
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
@@ -142,7 +146,9 @@ async fn answer<S: Serve>(
     let Shared { service, worker, limits, sweep, stage, .. } = &*seen.shared;
     let request = request.map(|body| Received::body(body, sweep, limits.body_timeout));
     let mut response = service.serve(request, seen.peer, *worker).await;
-    if h1 && stage.load(Relaxed) != SERVING && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        seen.slot.hand_over();
+    } else if h1 && stage.load(Relaxed) != SERVING {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response.map(|body| Leaving::served(body, flight)))
@@ -163,8 +169,8 @@ fn refused<B>(status: StatusCode, words: &'static str, flight: Flight) -> Respon
 /// A connection of hyper's that can be asked to come to an end.
 trait Graceful: Future<Output = hyper::Result<()>> {
     fn graceful_shutdown(self: Pin<&mut Self>);
-    /// From which stage of a drain on it is asked: HTTP/2 can say which requests it still takes.
-    const ASKED_AT: u8;
+    /// Whether the protocol can say which requests it still takes, as HTTP/2 can.
+    const SAYS_GOODBYE: bool;
 }
 
 impl<T, S, B> Graceful for http1::UpgradeableConnection<TokioIo<Socket<T>>, S>
@@ -178,7 +184,7 @@ where
     fn graceful_shutdown(self: Pin<&mut Self>) {
         Self::graceful_shutdown(self);
     }
-    const ASKED_AT: u8 = CLOSING;
+    const SAYS_GOODBYE: bool = false;
 }
 
 impl<T, S, B> Graceful for http2::Connection<TokioIo<Socket<T>>, S, TokioExecutor>
@@ -194,7 +200,7 @@ where
     fn graceful_shutdown(self: Pin<&mut Self>) {
         Self::graceful_shutdown(self);
     }
-    const ASKED_AT: u8 = LEAVING;
+    const SAYS_GOODBYE: bool = true;
 }
 
 /// Runs a connection until it ends, its deadline passes, or the worker drains and it has nothing in flight.
@@ -202,17 +208,32 @@ async fn watch<S, C: Graceful>(shared: &Shared<S>, slot: &Slot, connection: C) {
     let mut connection = pin!(connection);
     let mut registered = false;
     let mut asked = false;
+    let mut goodbye = None;
     std::future::poll_fn(|cx| {
-        if !registered {
-            registered = true;
+        if !std::mem::replace(&mut registered, true) {
             slot.watch.register(cx.waker());
         }
         loop {
             // Polled before it is asked to end: a request that has arrived already is then in flight.
-            if connection.as_mut().poll(cx).is_ready() || slot.watch.is_expired() {
+            if connection.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(());
             }
-            if asked || shared.stage.load(Relaxed) < C::ASKED_AT {
+            if slot.watch.is_expired() {
+                // HTTP/2 can say so, which spares the client a request in vain; but it must listen.
+                if !C::SAYS_GOODBYE {
+                    return Poll::Ready(());
+                }
+                let last = goodbye.get_or_insert_with(|| {
+                    let last = slot.sweep.watch();
+                    last.arm(slot.sweep.after(GOODBYE));
+                    last
+                });
+                if last.poll_expired(cx).is_ready() {
+                    return Poll::Ready(());
+                }
+            }
+            let at = if C::SAYS_GOODBYE { LEAVING } else { CLOSING };
+            if asked || (goodbye.is_none() && shared.stage.load(Relaxed) < at) {
                 return Poll::Pending;
             }
             asked = true;

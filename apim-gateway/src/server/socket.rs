@@ -22,6 +22,7 @@ pub(super) struct Slot {
     in_flight: AtomicU32,
     reading_head: AtomicBool,
     ambiguous: AtomicBool,
+    handed_over: AtomicBool,
     multiplexed: bool,
 }
 
@@ -36,6 +37,7 @@ impl Slot {
             in_flight: AtomicU32::new(0),
             reading_head: AtomicBool::new(!multiplexed),
             ambiguous: AtomicBool::new(false),
+            handed_over: AtomicBool::new(multiplexed),
             multiplexed,
         }
     }
@@ -63,6 +65,16 @@ impl Slot {
     /// Whether a head has been seen that two servers could read in two ways.
     pub(super) fn is_ambiguous(&self) -> bool {
         self.ambiguous.load(Relaxed)
+    }
+
+    /// The connection speaks another protocol from now on.
+    pub(super) fn hand_over(&self) {
+        self.handed_over.store(true, Relaxed);
+    }
+
+    /// Whether its bytes are HTTP/1.1 heads and bodies.
+    fn is_http1(&self) -> bool {
+        !self.handed_over.load(Relaxed)
     }
 
     /// Bytes have arrived. The first of a head starts its deadline; the rest do not move it.
@@ -117,7 +129,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Socket<T> {
         let this = &mut *self;
         if let (Poll::Ready(Ok(())), Some(new)) = (&read, buf.filled().get(before..))
             && !new.is_empty()
-            && !this.slot.multiplexed
+            && this.slot.is_http1()
         {
             this.slot.received();
             if this.slot.is_idle() {

@@ -36,11 +36,6 @@ impl Upload {
         Self { body, progress }
     }
 
-    /// Without one.
-    pub(super) fn unwatched(body: Body) -> Self {
-        Self { body, progress: None }
-    }
-
     pub(super) fn into_body(self) -> Body {
         self.body
     }
@@ -89,11 +84,7 @@ impl Download {
             give_back(line, own, target);
             return Body::empty();
         }
-        let watch = match &line {
-            Line::H1(line) => line.watch.clone(),
-            // Many share this connection, so each has a deadline of its own.
-            Line::H2(_) => own.sweep.watch(),
-        };
+        let watch = line.watch().clone();
         Body::new(Self { incoming, line: Some(line), watch, own: own.clone(), target: target.clone() })
     }
 

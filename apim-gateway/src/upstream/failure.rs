@@ -18,7 +18,11 @@ pub(super) fn connecting(target: &Target, error: DialError) -> Fault {
 }
 
 /// A connection, but no response.
-pub(super) fn sending(target: &Target, error: hyper::Error) -> Fault {
+pub(super) fn sending(target: &Target, error: Option<hyper::Error>) -> Fault {
+    let Some(error) = error else {
+        let gone = format!("{}: the connection had gone", target.destination);
+        return Fault::new(fault::BACKEND_CLOSED).detail(gone);
+    };
     // The request's own body failed: that is between the client and us.
     if let Some(client) = find::<Fault>(&error) {
         return Fault::new(client.code()).because(client.description().to_owned()).caused_by(error);

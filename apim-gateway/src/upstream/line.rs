@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use apim_core::Fault;
-use hyper::client::conn::{http1, http2};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::{TrySendError, http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 
 use super::body::Upload;
@@ -12,7 +14,7 @@ use super::failure;
 use super::pool::{Own, Pool, Streams};
 use super::target::Target;
 use crate::transport::dial::{self, Stream};
-use crate::transport::watch::Watch;
+use crate::transport::watch::{Sweep, Watch};
 
 /// An open connection.
 pub(super) enum Line {
@@ -30,13 +32,39 @@ impl Line {
             Self::H2(line) => line.used,
         }
     }
+
+    /// The deadline of the request in flight.
+    pub(super) fn watch(&self) -> &Arc<Watch> {
+        match self {
+            Self::H1(line) => &line.watch,
+            Self::H2(line) => &line.watch,
+        }
+    }
+
+    /// Sends a request. The line must live as long as the future is polled.
+    pub(super) async fn send(
+        &mut self,
+        request: Request<Upload>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<Upload>>> {
+        match self {
+            Self::H1(line) => line.sender.try_send_request(request).await,
+            Self::H2(line) => line.sender.try_send_request(request).await,
+        }
+    }
+
+    /// Waits until a connection that has just been used has noticed that it is free; false if it has gone.
+    pub(super) async fn is_free(&mut self) -> bool {
+        match self {
+            Self::H1(line) => line.sender.is_ready() || line.sender.ready().await.is_ok(),
+            Self::H2(_) => true,
+        }
+    }
 }
 
 /// An HTTP/1.1 connection.
 pub(super) struct H1 {
     pub(super) sender: http1::SendRequest<Upload>,
-    /// The deadline of the request in flight.
-    pub(super) watch: Arc<Watch>,
+    watch: Arc<Watch>,
     /// The end of its rest between two requests; its task ends with it.
     idle: Arc<Watch>,
     used: bool,
@@ -64,6 +92,7 @@ impl H1 {
 pub(super) struct Trunk {
     sender: http2::SendRequest<Upload>,
     streams: Arc<Streams>,
+    sweep: Arc<Sweep>,
 }
 
 impl Trunk {
@@ -78,13 +107,15 @@ impl Trunk {
     /// Room for one request.
     pub(super) fn share(&self, used: bool) -> H2 {
         self.streams.one_more();
-        H2 { sender: self.sender.clone(), streams: self.streams.clone(), used }
+        let (sender, streams) = (self.sender.clone(), self.streams.clone());
+        H2 { sender, watch: self.sweep.watch(), streams, used }
     }
 }
 
 /// Room for one request on an HTTP/2 connection, until it is dropped.
 pub(super) struct H2 {
     pub(super) sender: http2::SendRequest<Upload>,
+    watch: Arc<Watch>,
     streams: Arc<Streams>,
     used: bool,
 }
@@ -124,7 +155,7 @@ async fn connect(own: &Own, target: &Target, h1_only: bool) -> Result<Line, Faul
     } else {
         speak_h1(own, stream).await.map(Line::H1)
     };
-    line.map_err(|error| failure::sending(target, error))
+    line.map_err(|error| failure::sending(target, Some(error)))
 }
 
 async fn speak_h1(own: &Own, stream: Stream) -> hyper::Result<H1> {
@@ -164,7 +195,7 @@ async fn speak_h2(own: &Own, pool: &Pool, stream: Stream) -> hyper::Result<H2> {
         .keep_alive_timeout(own.settings.connect_timeout)
         .handshake(TokioIo::new(stream))
         .await?;
-    let trunk = Trunk { sender, streams: Arc::default() };
+    let trunk = Trunk { sender, streams: Arc::default(), sweep: own.sweep.clone() };
     let streams = trunk.streams.clone();
     tokio::spawn(async move {
         let mut connection = std::pin::pin!(connection);

@@ -30,16 +30,18 @@ mod target;
 
 use std::fmt;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use apim_core::fault::{self, Rescue};
 use apim_core::model::Endpoint;
 use apim_core::{Answer, Backend, Body, Context, Exchange, Fault, Worker};
 use http::{HeaderMap, Method, Request, Response, StatusCode, request};
+use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
 use body::{Download, Upload};
-use line::{H1, H2, Line};
+use line::Line;
 use pool::Own;
 use target::Target;
 
@@ -203,16 +205,17 @@ impl Call<'_> {
         head: request::Parts,
         body: Body,
         line: Line,
-    ) -> Result<(Response<hyper::body::Incoming>, Line), Fault> {
-        let spare = (line.is_used() && is_repeatable(&head.method, &body)).then(|| Spare::of(&head));
+    ) -> Result<(Response<Incoming>, Line), Fault> {
         let used = line.is_used();
-        let (error, unsent) = match self.attempt(head, body, line).await? {
+        let spare = (used && is_repeatable(&head.method, &body)).then(|| Spare::of(&head));
+        let Failed { error, unsent } = match self.attempt(head, body, line).await? {
             Ok(answered) => return Ok(answered),
             Err(failed) => *failed,
         };
+        let closed = error.as_ref().is_none_or(failure::is_closed);
         let again = match (unsent, spare) {
             (Some(request), _) if used => Some(request),
-            (None, Some(spare)) if failure::is_closed(&error) => Some(spare.request()),
+            (None, Some(spare)) if closed => Some(spare.request()),
             _ => None,
         };
         let Some(request) = again else { return Err(failure::sending(&self.target, error)) };
@@ -220,69 +223,46 @@ impl Call<'_> {
         let line = line::open(self.own, &self.target, false).await?;
         match self.attempt(head, body, line).await? {
             Ok(answered) => Ok(answered),
-            Err(failed) => Err(failure::sending(&self.target, failed.0)),
+            Err(failed) => Err(failure::sending(&self.target, failed.error)),
         }
     }
 
-    async fn attempt(&self, mut head: request::Parts, body: Body, line: Line) -> Result<Attempt, Fault> {
-        match line {
-            Line::H1(mut line) => {
-                forward::prepare_h1(&mut head, &self.target);
-                let sent = self.attempt_h1(&mut line, Request::from_parts(head, body)).await?;
-                Ok(sent.map(|response| (response, Line::H1(line))))
-            }
-            Line::H2(line) => {
-                forward::prepare_h2(&mut head, &self.target)?;
-                let sent = self.attempt_h2(&line, Request::from_parts(head, body)).await?;
-                Ok(sent.map(|response| (response, Line::H2(line))))
-            }
+    async fn attempt(&self, mut head: request::Parts, body: Body, mut line: Line) -> Result<Attempt, Fault> {
+        match &line {
+            Line::H1(_) => forward::prepare_h1(&mut head, &self.target),
+            Line::H2(_) => forward::prepare_h2(&mut head, &self.target)?,
         }
-    }
-
-    async fn attempt_h1(&self, line: &mut H1, request: Request<Body>) -> Result<Sent, Fault> {
+        if !line.is_free().await {
+            return Ok(Err(Failed { error: None, unsent: Some(Request::from_parts(head, body)) }.into()));
+        }
         let sweep = &self.own.sweep;
-        line.watch.arm(sweep.from(Instant::now(), self.wait.time));
-        let request = request.map(|body| Upload::new(body, line.watch.clone(), sweep, self.wait.time));
-        if !line.sender.is_ready()
-            && let Err(error) = line.sender.ready().await
-        {
-            return Ok(Err(Box::new((error, Some(request.map(Upload::into_body))))));
-        }
-        let watch = line.watch.clone();
-        let mut response = std::pin::pin!(line.sender.try_send_request(request));
-        let outcome = std::future::poll_fn(|cx| match response.as_mut().poll(cx) {
-            std::task::Poll::Ready(response) => std::task::Poll::Ready(Some(response)),
-            std::task::Poll::Pending => watch.poll_expired(cx).map(|()| None),
-        });
-        match outcome.await {
+        let watch = line.watch().clone();
+        watch.arm(sweep.from(Instant::now(), self.wait.time));
+        let body = Upload::new(body, watch.clone(), sweep, self.wait.time);
+        let outcome = {
+            let mut response = std::pin::pin!(line.send(Request::from_parts(head, body)));
+            std::future::poll_fn(|cx| match response.as_mut().poll(cx) {
+                Poll::Ready(response) => Poll::Ready(Some(response)),
+                Poll::Pending => watch.poll_expired(cx).map(|()| None),
+            })
+            .await
+        };
+        match outcome {
             None => Err(self.wait.over(&self.target)),
             Some(Ok(response)) => {
-                line.watch.disarm();
-                Ok(Ok(response))
+                watch.disarm();
+                Ok(Ok((response, line)))
             }
             Some(Err(mut error)) => {
                 let unsent = error.take_message().map(|request| request.map(Upload::into_body));
-                Ok(Err(Box::new((error.into_error(), unsent))))
-            }
-        }
-    }
-
-    async fn attempt_h2(&self, line: &H2, request: Request<Body>) -> Result<Sent, Fault> {
-        let request = request.map(Upload::unwatched);
-        let mut sender = line.sender.clone();
-        match tokio::time::timeout(self.wait.time, sender.try_send_request(request)).await {
-            Err(_) => Err(self.wait.over(&self.target)),
-            Ok(Ok(response)) => Ok(Ok(response)),
-            Ok(Err(mut error)) => {
-                let unsent = error.take_message().map(|request| request.map(Upload::into_body));
-                Ok(Err(Box::new((error.into_error(), unsent))))
+                Ok(Err(Failed { error: Some(error.into_error()), unsent }.into()))
             }
         }
     }
 
     fn receive(
         &self,
-        mut response: Response<hyper::body::Incoming>,
+        mut response: Response<Incoming>,
         line: Line,
         client: Option<OnUpgrade>,
     ) -> Result<Response<Body>, Fault> {
@@ -302,8 +282,16 @@ impl Call<'_> {
     }
 }
 
-type Sent = Result<Response<hyper::body::Incoming>, Box<(hyper::Error, Option<Request<Body>>)>>;
-type Attempt = Result<(Response<hyper::body::Incoming>, Line), Box<(hyper::Error, Option<Request<Body>>)>>;
+/// A response with the connection it came by, or what came instead.
+type Attempt = Result<(Response<Incoming>, Line), Box<Failed>>;
+
+/// A request that got no response.
+struct Failed {
+    /// None: the connection had gone before anything was sent.
+    error: Option<hyper::Error>,
+    /// The request, if nothing of it was sent.
+    unsent: Option<Request<Body>>,
+}
 
 /// Whether a backend that has seen the request before it went away may see it again.
 fn is_repeatable(method: &Method, body: &Body) -> bool {

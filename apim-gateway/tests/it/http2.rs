@@ -93,6 +93,20 @@ async fn http2_in_the_clear_needs_no_upgrade() {
     tokio::time::timeout(LIMIT, gateway.ended).await.unwrap().unwrap().unwrap();
 }
 
+#[tokio::test]
+async fn an_idle_http2_connection_ends_with_a_goodbye() {
+    let mut plan = Plan::to(format!("http://{}", answering(OK).await));
+    plan.server.limits.keep_alive = std::time::Duration::from_millis(300);
+    let gateway = plan.start();
+    let tcp = TcpStream::connect(gateway.http()).await.unwrap();
+    let handshake = http2::Builder::new(TokioExecutor::new()).handshake(TokioIo::new(tcp));
+    let (mut sender, connection) = handshake.await.unwrap();
+    let ended = tokio::spawn(connection);
+    assert_eq!(text(sender.send_request(get("http://a/")).await.unwrap()).await, "ok");
+    // A connection that is cut is an error here; one that ends with GOAWAY is not.
+    tokio::time::timeout(LIMIT, ended).await.unwrap().unwrap().unwrap();
+}
+
 /// Speaks HTTP/2 only, counts its connections, answers with the protocol it saw and a trailer.
 async fn h2_backend(tls: Option<TlsAcceptor>) -> (SocketAddr, Arc<AtomicUsize>) {
     async fn serve(io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
