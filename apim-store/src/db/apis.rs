@@ -95,6 +95,12 @@ pub(crate) async fn uses_policy(cx: &mut Read, policy: &PolicyName) -> Result<bo
     Ok(cx.row(sql, [policy.into()]).await?.is_some())
 }
 
+/// Whether any API uses a scope.
+pub(crate) async fn uses_scope(cx: &mut Read, scope: &str) -> Result<bool> {
+    let sql = "SELECT api FROM api_term WHERE tenant = $1 AND field = 'scope' AND value = $2 LIMIT 1";
+    Ok(cx.row(sql, [scope.into()]).await?.is_some())
+}
+
 /// Adds it; false if the name or the context has that version already.
 pub(crate) async fn insert(cx: &mut Write, it: &StoredApi) -> Result<bool> {
     let sql = "INSERT INTO api (tenant, id, version, name, name_folded, context, context_folded,
@@ -193,12 +199,20 @@ async fn put_terms(cx: &mut Write, it: &StoredApi) -> Result<()> {
         .chain(it.texts("accessControlRoles").map(|role| ("access", fold(role))))
         .chain(it.doc.get("visibility").and_then(Value::as_str).map(|it| ("visibility", it.to_owned())))
         .chain(it.texts("visibleRoles").map(|role| ("visible", fold(role))))
+        .chain(scopes(&it.doc).map(|scope| ("scope", scope)))
         .chain(properties(&it.doc).map(|property| ("property", property)))
         .chain(policies.map(|policy| ("policy", policy.to_owned())));
     for (field, value) in terms {
         cx.change(sql, [field.into(), value.into(), (&it.id).into()]).await?;
     }
     Ok(())
+}
+
+fn scopes(doc: &Value) -> impl Iterator<Item = String> {
+    let declared = doc.get("scopes").and_then(Value::as_array).into_iter().flatten();
+    let declared = declared.filter_map(|entry| entry.pointer("/scope/name")?.as_str());
+    let operations = doc.get("operations").and_then(Value::as_array).into_iter().flatten();
+    declared.chain(operations.flat_map(|operation| texts(operation, "scopes"))).map(str::to_owned)
 }
 
 fn properties(doc: &Value) -> impl Iterator<Item = String> {

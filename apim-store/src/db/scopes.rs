@@ -41,6 +41,19 @@ pub(crate) async fn named(cx: &mut Read, name: &Scope) -> Result<Option<StoredSc
     cx.row(sql, [name.into()]).await?.as_ref().map(scope).transpose()
 }
 
+/// All shared scopes, by name.
+pub(crate) async fn shared(cx: &mut Read) -> Result<Vec<StoredScope>> {
+    let sql = "SELECT id, name, display_name, description, roles, api FROM scope
+        WHERE tenant = $1 AND kind = 'shared' ORDER BY name COLLATE \"C\"";
+    cx.rows(sql, []).await?.iter().map(scope).collect()
+}
+
+/// Deletes a scope.
+pub(crate) async fn delete(cx: &mut Write, name: &str) -> Result<()> {
+    cx.change("DELETE FROM scope WHERE tenant = $1 AND name = $2", [name.into()]).await?;
+    Ok(())
+}
+
 /// Adds a scope, or replaces the one of its name.
 pub(crate) async fn put(cx: &mut Write, scope: &StoredScope) -> Result<()> {
     let sql = "INSERT INTO scope (tenant, name, kind, api, id, display_name, description, roles)

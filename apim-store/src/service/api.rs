@@ -3,13 +3,13 @@
 use std::ops::{Deref, DerefMut};
 
 use apim_core::event::Change;
-use apim_core::model::{ApiId, UserName};
+use apim_core::model::{ApiId, PolicyKind, UserName};
 use serde_json::{Map, Value, json};
 
 use super::definition::{self, Given};
 use super::{Expected, State, defaults, deploy, endpoint_secrets, scope};
 use crate::db::apis::{self, StoredApi, fold};
-use crate::db::{Read, Write};
+use crate::db::{Read, Write, policies, subscriptions};
 use crate::error::{Finding, Refusal, Result, code};
 
 /// Fields of a document that the server owns. What a client sends there is ignored.
@@ -121,6 +121,11 @@ pub async fn create(cx: &mut Write, draft: Value, given: Option<Given>) -> Resul
         None => None,
     };
     defaults::fill(&mut doc);
+    let strangers = drop_unknown_plans(cx, &mut doc).await?;
+    if !strangers.is_empty() {
+        let text = format!("There is no business plan {}", strangers.join(", "));
+        return Err(code::BAD_PLAN.because(text).into());
+    }
     insert(cx, doc, Named { name, version, context, provider }, given).await
 }
 
@@ -201,6 +206,8 @@ pub async fn replace(cx: &mut Write, id: &str, expected: &Expected, document: Va
     }
     defaults::fill(&mut doc);
     check(&doc)?;
+    // A plan may have been deleted since the client read the document; that must not stop its update.
+    drop_unknown_plans(cx, &mut doc).await?;
     endpoint_secrets::seal(cx, &mut doc, Some(&api.doc))?;
     let before = std::mem::replace(&mut api.doc, doc);
     api.is_default = api.doc["isDefaultVersion"] == true;
@@ -245,6 +252,11 @@ pub async fn redefine(
 /// As [`to_edit`]; 409 if applications have subscribed.
 pub async fn delete(cx: &mut Write, id: &str, expected: &Expected) -> Result<()> {
     let api = to_edit(cx, id, expected).await?;
+    let subscribers = subscriptions::of_api(cx, &api.id).await?.len();
+    if subscribers > 0 {
+        let text = format!("{subscribers} applications have subscribed to it; retire it first");
+        return Err(code::API_IN_USE.because(text).into());
+    }
     scope::release(cx, &api.id).await?;
     apis::delete(cx, &api.id).await?;
     cx.tell(Change::ApiUndeployed(api.id.clone()));
@@ -346,6 +358,20 @@ pub fn info(api: &StoredApi) -> Value {
         "gatewayVendor": field("gatewayVendor", "wso2".into()),
         "advertiseOnly": api.doc["advertiseInfo"]["advertised"] == true,
     })
+}
+
+/// Takes plans that do not exist out of a document, and says which they were.
+async fn drop_unknown_plans(cx: &mut Read, doc: &mut Value) -> Result<Vec<String>> {
+    let mut strangers = Vec::new();
+    for plan in apis::texts(doc, "policies").map(str::to_owned).collect::<Vec<_>>() {
+        if policies::named(cx, PolicyKind::Subscription, &plan).await?.is_none() {
+            strangers.push(plan);
+        }
+    }
+    if let Some(plans) = doc["policies"].as_array_mut() {
+        plans.retain(|plan| !strangers.iter().any(|stranger| plan == stranger));
+    }
+    Ok(strangers)
 }
 
 fn tidy(mut document: Value) -> Value {

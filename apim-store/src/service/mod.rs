@@ -21,6 +21,7 @@ pub mod roles;
 pub(crate) mod scope;
 pub(crate) mod search;
 pub mod seed;
+pub(crate) mod shared_scope;
 pub(crate) mod subscription;
 pub mod transition;
 pub mod users;

@@ -1,13 +1,11 @@
 //! Scopes that APIs bring along: unique in the tenant, bound to roles.
 
-use apim_core::model::{ApiId, Scope};
-use serde_json::Value;
-
 use super::api::text;
 use crate::db::Write;
 use crate::db::apis::{self, StoredApi, texts};
 use crate::db::scopes::{self, StoredScope};
 use crate::error::{Finding, Result, code};
+use apim_core::model::{ApiId, Scope};
 
 /// Registers the scopes of an API's document as its own, and forgets those it no longer has.
 ///
@@ -76,10 +74,4 @@ async fn declared(cx: &mut Write, api: &StoredApi, mine: &[String]) -> Result<()
 /// Forgets the scopes of an API that goes.
 pub(super) async fn release(cx: &mut Write, api: &ApiId) -> Result<()> {
     scopes::keep_local(cx, api, &[]).await
-}
-
-/// Which operations and APIs use a scope; what the publisher's page of it lists.
-pub(crate) fn uses(doc: &Value, scope: &str) -> bool {
-    let operations = doc["operations"].as_array().into_iter().flatten();
-    operations.into_iter().any(|operation| texts(operation, "scopes").any(|name| name == scope))
 }

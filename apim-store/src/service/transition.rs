@@ -3,8 +3,8 @@
 use std::cmp::Ordering;
 
 use super::api::{self, Editable};
-use super::lifecycle::{CHECK_ITEMS, DEPRECATE_OLD, State};
-use super::{Expected, deploy};
+use super::lifecycle::{CHECK_ITEMS, DEPRECATE_OLD, RESUBSCRIBE, State};
+use super::{Expected, deploy, subscription};
 use crate::db::Write;
 use crate::db::apis::{self, StoredApi};
 use crate::db::revisions::{self, Step};
@@ -59,11 +59,26 @@ pub async fn change(
     if next == State::Published && api.texts("policies").next().is_none() {
         return Err(code::NO_PLANS.because("Choose a business plan before you publish").into());
     }
+    let first = next == State::Published && api.state.has_check_items();
     step(cx, &mut api, next).await?;
-    if next == State::Published && checklist.ticked(DEPRECATE_OLD) {
+    if first && checklist.ticked(DEPRECATE_OLD) {
         deprecate_older(cx, &api).await?;
     }
+    if first && !checklist.ticked(RESUBSCRIBE) {
+        carry_over(cx, &api).await?;
+    }
     api.save(cx).await
+}
+
+/// Lets those who subscribed to the version before use this one, too.
+async fn carry_over(cx: &mut Write, api: &Editable) -> Result<()> {
+    let mut versions = apis::named(cx, &api.name).await?;
+    versions.retain(|other| compare(&other.api_version, &api.api_version) == Ordering::Less);
+    versions.sort_by(|a, b| compare(&a.api_version, &b.api_version));
+    match versions.last() {
+        Some(before) => subscription::carry_over(cx, &before.id, &api.id).await,
+        None => Ok(()),
+    }
 }
 
 async fn step(cx: &mut Write, api: &mut StoredApi, next: State) -> Result<()> {
@@ -72,7 +87,11 @@ async fn step(cx: &mut Write, api: &mut StoredApi, next: State) -> Result<()> {
     revisions::log(cx, &api.id, api.version, &step).await?;
     api.state = next;
     match next {
-        State::Created | State::Retired => deploy::withdraw(cx, api).await,
+        State::Created => deploy::withdraw(cx, api).await,
+        State::Retired => {
+            subscription::end_all(cx, &api.id).await?;
+            deploy::withdraw(cx, api).await
+        }
         _ => deploy::announce(cx, api).await,
     }
 }

@@ -67,7 +67,7 @@ async fn served(place: &Place) -> Vec<Api> {
 
 #[tokio::test]
 async fn an_imported_definition_becomes_an_api_that_gateways_serve() {
-    for place in Place::each().await {
+    for place in Place::each_seeded().await {
         let publisher = place.publisher();
         let properties = json!({
             "context": "pets", "policies": ["Gold"],
@@ -112,7 +112,7 @@ async fn an_imported_definition_becomes_an_api_that_gateways_serve() {
 
 #[tokio::test]
 async fn a_document_comes_back_with_everything_the_client_sent() {
-    for place in Place::each().await {
+    for place in Place::each_seeded().await {
         let publisher = place.publisher();
         let mut document = pets();
         document["fromTheFuture"] = json!({"deep": [1, null, "x"]});
@@ -127,7 +127,7 @@ async fn a_document_comes_back_with_everything_the_client_sent() {
 
 #[tokio::test]
 async fn every_mistake_in_a_body_is_told_with_its_place() {
-    let place = Place::each().await.remove(0);
+    let place = Place::each_seeded().await.remove(0);
     let publisher = place.publisher();
     let body =
         json!({"name": "a/b", "version": "1 0", "transport": ["ftp"], "operations": [{"verb": "GET"}]});
@@ -153,7 +153,7 @@ async fn every_mistake_in_a_body_is_told_with_its_place() {
 
 #[tokio::test]
 async fn a_version_written_as_a_number_is_its_text() {
-    let place = Place::each().await.remove(0);
+    let place = Place::each_seeded().await.remove(0);
     let mut document = pets();
     document["version"] = json!(1.0);
     assert_eq!(made(&place.publisher(), document).await["version"], "1.0");
@@ -161,7 +161,7 @@ async fn a_version_written_as_a_number_is_its_text() {
 
 #[tokio::test]
 async fn names_contexts_and_versions_are_taken_once() {
-    for place in Place::each().await {
+    for place in Place::each_seeded().await {
         let publisher = place.publisher();
         let api = made(&publisher, pets()).await;
         let with = |name: &str, context: &str| {
@@ -185,7 +185,7 @@ async fn names_contexts_and_versions_are_taken_once() {
 
 #[tokio::test]
 async fn an_update_that_was_overtaken_is_refused() {
-    for place in Place::each().await {
+    for place in Place::each_seeded().await {
         let publisher = place.publisher();
         let api = made(&publisher, pets()).await;
         let path = format!("/apis/{}", id(&api));
@@ -209,7 +209,7 @@ async fn an_update_that_was_overtaken_is_refused() {
 
 #[tokio::test]
 async fn a_definition_that_is_not_one_changes_nothing() {
-    for place in Place::each().await {
+    for place in Place::each_seeded().await {
         let publisher = place.publisher();
         let api = made(&publisher, pets()).await;
         let path = format!("/apis/{}/swagger", id(&api));
@@ -235,7 +235,7 @@ async fn a_definition_that_is_not_one_changes_nothing() {
 
 #[tokio::test]
 async fn operations_that_are_changed_in_the_form_change_the_definition_and_nothing_else_of_it() {
-    let place = Place::each().await.remove(0);
+    let place = Place::each_seeded().await.remove(0);
     let publisher = place.publisher();
     let parts = [("file@", PETS), ("additionalProperties", "{\"context\": \"/pets\"}")];
     let mut api = publisher.form("POST", "/apis/import-openapi", &parts).await.is(201).json();
@@ -256,7 +256,7 @@ async fn operations_that_are_changed_in_the_form_change_the_definition_and_nothi
 
 #[tokio::test]
 async fn secrets_of_backends_are_sealed_and_never_read_back() {
-    for place in Place::each().await {
+    for place in Place::each_seeded().await {
         let publisher = place.publisher();
         let mut document = pets();
         let security = json!({"production": {"enabled": false, "type": "BASIC", "username": "u", "password": "hunter2"}});
@@ -275,7 +275,7 @@ async fn secrets_of_backends_are_sealed_and_never_read_back() {
 
 #[tokio::test]
 async fn a_revision_is_a_copy_that_can_be_deployed_and_restored() {
-    for place in Place::each().await {
+    for place in Place::each_seeded().await {
         let publisher = place.publisher();
         let mut api = made(&publisher, pets()).await;
         let path = format!("/apis/{}", id(&api));
@@ -327,7 +327,7 @@ async fn a_revision_is_a_copy_that_can_be_deployed_and_restored() {
 
 #[tokio::test]
 async fn the_life_of_an_api_goes_as_the_product_lets_it_go() {
-    for place in Place::each().await {
+    for place in Place::each_seeded().await {
         let publisher = place.publisher();
         let mut plain = pets();
         plain["policies"] = json!([]);
@@ -366,7 +366,7 @@ async fn the_life_of_an_api_goes_as_the_product_lets_it_go() {
 
 #[tokio::test]
 async fn a_new_default_version_takes_over_once_it_is_published_and_deployed() {
-    for place in Place::each().await {
+    for place in Place::each_seeded().await {
         let publisher = place.publisher();
         let mut document = pets();
         document["isDefaultVersion"] = true.into();
@@ -387,7 +387,7 @@ async fn a_new_default_version_takes_over_once_it_is_published_and_deployed() {
 
 #[tokio::test]
 async fn apis_are_found_by_their_attributes_and_paged() {
-    for place in Place::each().await {
+    for place in Place::each_seeded().await {
         let publisher = place.publisher();
         for (name, tag) in [("Alpha", "red"), ("beta_50", "blue"), ("Gamma", "red")] {
             let mut document = pets();
@@ -429,7 +429,7 @@ async fn apis_are_found_by_their_attributes_and_paged() {
 
 #[tokio::test]
 async fn a_restricted_api_is_for_those_with_its_roles() {
-    for place in Place::each().await {
+    for place in Place::each_seeded().await {
         let publisher = place.publisher();
         let mut document = pets();
         document["accessControl"] = "RESTRICTED".into();
@@ -449,7 +449,7 @@ async fn a_restricted_api_is_for_those_with_its_roles() {
 
 #[tokio::test]
 async fn what_gateways_could_not_do_is_refused_with_its_place() {
-    let place = Place::each().await.remove(0);
+    let place = Place::each_seeded().await.remove(0);
     let publisher = place.publisher();
     let mut document = pets();
     document["enableSchemaValidation"] = true.into();
@@ -470,8 +470,52 @@ async fn what_gateways_could_not_do_is_refused_with_its_place() {
 }
 
 #[tokio::test]
+async fn plans_must_exist_and_are_dropped_when_they_cease_to() {
+    for place in Place::each_seeded().await {
+        let publisher = place.publisher();
+        let mut document = pets();
+        document["policies"] = json!(["Platinum"]);
+        publisher.post("/apis", document).await.refused(400, 900305);
+        let mut api = made(&publisher, pets()).await;
+        let path = format!("/apis/{}", id(&api));
+        api["policies"] = json!(["Gold", "Platinum"]);
+        assert_eq!(publisher.put(&path, api).await.is(200).json()["policies"], json!(["Gold"]));
+        let plans = publisher.get(&format!("{path}/subscription-policies")).await.is(200).json();
+        assert_eq!(plans[0]["name"], "Gold");
+        let all = publisher.get("/throttling-policies/subscription").await.is(200).json();
+        assert!(all["list"].as_array().unwrap().iter().any(|plan| plan["name"] == "Bronze"));
+        publisher.get("/throttling-policies/api/10KPerMin").await.is(200);
+        publisher.get("/throttling-policies/nothing").await.is(400);
+    }
+}
+
+#[tokio::test]
+async fn shared_scopes_are_used_by_apis_and_cannot_go_while_they_are() {
+    for place in Place::each_seeded().await {
+        let publisher = place.publisher();
+        let vet = json!({"name": "vet", "bindings": ["Internal/subscriber"]});
+        let scope = publisher.post("/scopes", vet.clone()).await.is(201).json();
+        publisher.post("/scopes", vet).await.refused(409, 900984);
+        publisher.post("/scopes", json!({"name": "x", "bindings": ["Nobody"]})).await.refused(412, 900986);
+        // `vet` and `Internal/creator` in base64url.
+        publisher.call("HEAD", "/scopes/dmV0", "", Vec::new()).await.is(200);
+        publisher.call("HEAD", "/scopes/bm9uZQ", "", Vec::new()).await.is(404);
+        publisher.call("HEAD", "/roles/SW50ZXJuYWwvY3JlYXRvcg", "", Vec::new()).await.is(200);
+        let mut document = pets();
+        document["scopes"] = json!([{"scope": {"name": "vet"}, "shared": true}]);
+        document["operations"] = json!([{"target": "/x", "verb": "GET", "scopes": ["vet"]}]);
+        let api = made(&publisher, document).await;
+        publisher.delete(&format!("/scopes/{}", id(&scope))).await.refused(409, 900985);
+        publisher.delete(&format!("/apis/{}", id(&api))).await.is(200);
+        let bound = publisher.get(&format!("/scopes/{}", id(&scope))).await.is(200).json();
+        assert_eq!(bound["bindings"][0], "Internal/subscriber");
+        publisher.delete(&format!("/scopes/{}", id(&scope))).await.is(200);
+    }
+}
+
+#[tokio::test]
 async fn a_scope_belongs_to_one_api_and_its_versions() {
-    for place in Place::each().await {
+    for place in Place::each_seeded().await {
         let publisher = place.publisher();
         let scoped = |name: &str, context: &str| {
             let mut document = pets();
@@ -494,7 +538,7 @@ async fn a_scope_belongs_to_one_api_and_its_versions() {
 
 #[tokio::test]
 async fn what_was_acknowledged_survives_a_crash() {
-    for place in Place::each().await {
+    for place in Place::each_seeded().await {
         let api = made(&place.publisher(), pets()).await;
         let place = place.reopened().await;
         let read = place.publisher().get(&format!("/apis/{}", id(&api))).await.is(200).json();

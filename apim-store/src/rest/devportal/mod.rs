@@ -6,7 +6,7 @@ mod apis;
 mod applications;
 mod keys;
 mod me;
-mod policies;
+pub(crate) mod policies;
 mod settings;
 mod subscriptions;
 

@@ -126,12 +126,10 @@ fn the_rest() -> Vec<Operation> {
         absent("DELETE /apis/{apiId}/lifecycle-state/pending-tasks", &[API_PUBLISH, API_MANAGE], reason),
         absent("PUT /apis/{apiId}/reimport-service", &[API_CREATE, API_MANAGE], reason),
         absent("GET /apis/{apiId}/resource-paths", &[API_VIEW, API_MANAGE], reason),
-        absent("GET /apis/{apiId}/subscription-policies", &[API_VIEW, API_MANAGE], reason),
         absent("GET /apis/{apiId}/thumbnail", &[API_VIEW, API_MANAGE], reason),
         absent("PUT /apis/{apiId}/thumbnail", &[API_CREATE, API_MANAGE, API_PUBLISH], reason),
         absent("GET /key-managers", &[API_VIEW, API_CREATE, API_MANAGE], reason),
         absent("GET /linter-custom-rules", &[API_VIEW], reason),
-        absent("HEAD /me/roles/{roleId}", &[API_CREATE, API_MANAGE], reason),
         absent(
             "GET /organizations",
             &[
@@ -143,22 +141,7 @@ fn the_rest() -> Vec<Operation> {
             ],
             reason,
         ),
-        absent("HEAD /roles/{roleId}", &[API_CREATE, API_PUBLISH, API_MANAGE], reason),
-        absent("GET /scopes", &[API_VIEW, SHARED_SCOPE_MANAGE], reason),
-        absent("POST /scopes", &[SHARED_SCOPE_MANAGE], reason),
-        absent("DELETE /scopes/{scopeId}", &[SHARED_SCOPE_MANAGE], reason),
-        absent("GET /scopes/{scopeId}", &[API_VIEW, SHARED_SCOPE_MANAGE], reason),
-        absent("HEAD /scopes/{scopeId}", &[API_CREATE, API_PUBLISH, API_MANAGE, SHARED_SCOPE_MANAGE], reason),
-        absent("PUT /scopes/{scopeId}", &[SHARED_SCOPE_MANAGE], reason),
         absent("GET /scopes/{scopeId}/usage", &[API_VIEW, API_MANAGE, SHARED_SCOPE_MANAGE], reason),
-        absent("GET /subscriptions", &[API_VIEW, SUBSCRIPTION_VIEW, SUBSCRIPTION_MANAGE], reason),
-        absent("POST /subscriptions/block-subscription", &[SUBSCRIPTION_BLOCK, SUBSCRIPTION_MANAGE], reason),
-        absent("POST /subscriptions/change-business-plan", &[SUBSCRIPTION_MANAGE], reason),
-        absent(
-            "POST /subscriptions/unblock-subscription",
-            &[SUBSCRIPTION_BLOCK, SUBSCRIPTION_MANAGE],
-            reason,
-        ),
         absent(
             "GET /subscriptions/{subscriptionId}/subscriber-info",
             &[API_VIEW, SUBSCRIPTION_VIEW, SUBSCRIPTION_MANAGE],
@@ -166,12 +149,6 @@ fn the_rest() -> Vec<Operation> {
         ),
         absent("GET /tenants", &[API_VIEW, API_MANAGE], reason),
         absent("HEAD /tenants/{tenantDomain}", &[API_VIEW, API_MANAGE], reason),
-        absent("GET /throttling-policies/{policyLevel}", &[API_VIEW, TIER_VIEW, TIER_MANAGE], reason),
-        absent(
-            "GET /throttling-policies/{policyLevel}/{policyName}",
-            &[API_VIEW, TIER_VIEW, TIER_MANAGE],
-            reason,
-        ),
     ]
 }
 

@@ -3,8 +3,11 @@
 mod absent;
 mod apis;
 mod lifecycle;
+mod policies;
 mod revisions;
+mod scopes;
 mod settings;
+mod subscriptions;
 
 use super::contract::{Contract, Noun};
 
@@ -14,6 +17,9 @@ pub(crate) fn contract() -> Contract {
         apis::noun(),
         lifecycle::noun(),
         revisions::noun(),
+        policies::noun(),
+        scopes::noun(),
+        subscriptions::noun(),
         settings::noun(),
         Noun { operations: absent::operations(), description: "" },
     ];
