@@ -2,20 +2,25 @@
 
 use std::sync::Arc;
 
-use apim_core::{AnalyticsSink, Answer, Backend, Body, Exchange, Peer, Worker, analytics::CallEvent};
+use apim_core::analytics::CallEvent;
+use apim_core::{
+    AnalyticsSink, Body, BuildError, Entry, Exchange, Fault, Filter, Flow, Link, Parts, Peer, Provide, Worker,
+};
 use apim_gateway::Gateway;
 use apim_gateway::chain::USUAL;
 use apim_throttle::LocalEngine;
 use futures_util::FutureExt as _;
 use http::header::{AUTHORIZATION, HOST, USER_AGENT};
 use http::{Request, Response};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use crate::Subject;
 use crate::end_to_end::{Scenario, snapshot};
 use crate::issuer::Issuer;
 
-/// A call through the first handlers of the usual list: none, one, two, up to all. The difference between
-/// two neighbours is what a handler costs.
+/// A call through the first handlers of the usual list, answered behind them: behind none, one, two, up to
+/// all. The difference between two neighbours is what a handler costs.
 pub fn subjects() -> Vec<Subject> {
     (0..=USUAL.len()).map(first).collect()
 }
@@ -24,11 +29,12 @@ fn first(count: usize) -> Subject {
     let issuer = Issuer::default();
     let mut config = apim_gateway::config::Gateway::default();
     config.handlers.truncate(count);
+    config.handlers.push(Entry::new(Stop::NAME));
     let builder = Gateway::builder()
         .config(config)
         .throttle(Arc::new(LocalEngine::new(Arc::new(apim_core::SystemClock))))
         .analytics(Arc::new(Nobody))
-        .backend(Ready);
+        .links(apim_gateway::builtin::links().with::<Stop>());
     let nowhere = ([127, 0, 0, 1], 1).into();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let gateway = runtime.block_on(async {
@@ -52,11 +58,24 @@ fn first(count: usize) -> Subject {
     })
 }
 
-struct Ready;
+/// Answers instead of whatever stands behind it.
+struct Stop;
 
-impl Backend for Ready {
-    async fn call(&self, exchange: Exchange) -> Answer {
-        exchange.answer(Response::new(Body::empty()))
+#[derive(Deserialize, JsonSchema)]
+struct Config {}
+
+impl Filter for Stop {
+    fn request(&self, _: &mut Exchange) -> Result<Flow, Fault> {
+        Ok(Flow::Respond(Response::new(Body::empty())))
+    }
+}
+
+impl Provide<Link> for Stop {
+    const NAME: &'static str = "stop";
+    type Config = Config;
+
+    async fn build(_: Config, _: &Parts) -> Result<Link, BuildError> {
+        Ok(Link::filter(Self))
     }
 }
 
