@@ -121,6 +121,10 @@ async fn the_page_is_guarded_and_shows_text_as_text() {
     let policy = page.header("content-security-policy");
     assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{policy}");
     assert!(policy.contains("form-action 'self' https://app.example;"), "{policy}");
+    let style = html.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0;
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, style.as_bytes());
+    let hash = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, digest);
+    assert!(policy.contains(&format!("style-src 'sha256-{hash}'")), "or the page is bare: {policy}");
     assert_eq!(page.header("x-frame-options"), "DENY");
     let cookie = page.header("set-cookie");
     for part in ["__Host-", "; Secure", "; HttpOnly", "; SameSite=Strict", "; Path=/"] {

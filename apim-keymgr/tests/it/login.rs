@@ -112,6 +112,33 @@ async fn a_flood_of_names_neither_grows_without_bound_nor_washes_a_count_away() 
 }
 
 #[tokio::test]
+async fn a_queue_of_passwords_is_bounded() {
+    let (world, app) = world(Limits::default()).await;
+    let mut tasks = Vec::new();
+    for n in 0..200 {
+        let (server, basic) = (world.server.clone(), app.basic());
+        tasks.push(tokio::spawn(async move {
+            let body = format!("grant_type=password&username=user{n}&password=wrong");
+            let request = post("/oauth2/token", Some(&basic), &body);
+            crate::world::send(&server, from_address(request, &format!("192.0.2.{n}:1"))).await
+        }));
+    }
+    let mut busy = 0;
+    for task in tasks {
+        let answer = task.await.unwrap();
+        if answer.status == 503 {
+            assert_eq!(answer.error(), row(503, "temporarily_unavailable"));
+            busy += 1;
+        } else {
+            assert_eq!(answer.error(), row(400, "invalid_grant"));
+        }
+    }
+    assert!(busy > 0, "two hundred waited");
+    // The queue is empty again.
+    try_from(&world, &app, "198.51.100.1:1", "ann", "secret").await.ok();
+}
+
+#[tokio::test]
 async fn many_at_once_are_counted_too() {
     let (world, app) = world(Limits { per_user: 5, ..Limits::default() }).await;
     let mut tasks = Vec::new();
