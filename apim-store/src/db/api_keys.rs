@@ -60,6 +60,13 @@ pub(crate) async fn insert(cx: &mut Write, it: &Key) -> Result<bool> {
     Ok(cx.change(sql, args).await? > 0)
 }
 
+/// Gives all keys of an application to another user.
+pub(crate) async fn hand_over(cx: &mut Write, application: &ApplicationId, owner: &UserName) -> Result<()> {
+    let sql = "UPDATE api_key SET owner = $3 WHERE tenant = $1 AND application = $2";
+    cx.change(sql, [application.into(), owner.into()]).await?;
+    Ok(())
+}
+
 pub(crate) async fn delete(cx: &mut Write, id: &KeyId) -> Result<bool> {
     Ok(cx.change("DELETE FROM api_key WHERE tenant = $1 AND id = $2", [id.into()]).await? > 0)
 }

@@ -14,6 +14,7 @@ mod reference;
 use std::fmt;
 
 pub use generate::generate;
+pub(crate) use parse::parse;
 pub use portal::portal_copy;
 
 /// How much of a definition is read before it is refused.

@@ -100,7 +100,7 @@ const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "
 ///
 /// All that is wrong with it, up to [`Limits::findings`].
 pub fn read(bytes: &[u8], limits: &Limits) -> Result<Definition, Vec<Finding>> {
-    let document = parse::parse(bytes, limits).map_err(|finding| vec![finding])?;
+    let document = parse(bytes, limits).map_err(|finding| vec![finding])?;
     read_document(document, limits)
 }
 

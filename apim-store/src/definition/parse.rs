@@ -11,7 +11,7 @@ use serde_json::{Map, Number, Value};
 use super::{Finding, Limits, step};
 
 /// Reads one document. What begins with `{` is JSON, all else YAML.
-pub(super) fn parse(bytes: &[u8], limits: &Limits) -> Result<Value, Finding> {
+pub(crate) fn parse(bytes: &[u8], limits: &Limits) -> Result<Value, Finding> {
     if bytes.len() > limits.bytes {
         return Err(Finding::new("", format!("larger than {} bytes", limits.bytes)));
     }

@@ -13,7 +13,7 @@ pub(crate) use crate::db::applications::{Application, Order, Search};
 use crate::db::{Desk, Read, Write, api_keys, applications, key_mappings, policies, subscriptions, users};
 use crate::error::{Finding, Result, code};
 use crate::rest::page::{Found, Page};
-use crate::service::Expected;
+use crate::service::{Expected, key};
 
 /// Members of the document that clients set; all others are the server's.
 const KEPT: [&str; 4] = ["description", "attributes", "tokenType", "visibility"];
@@ -106,22 +106,27 @@ pub(crate) async fn replace(
     Ok(found)
 }
 
-/// Gives an application to another user, who must exist and have none of that name.
-pub(crate) async fn change_owner(cx: &mut Write, id: &str, owner: &str) -> Result<Application> {
-    let owner = UserName::from(owner);
-    let mut found = any(cx, id).await?;
-    lock(cx, &mut found, &Expected::any()).await?;
-    if users::find(cx, &owner).await?.is_none() {
+/// Gives an application, with all its keys, to another user, who must exist and have none of that name.
+pub(crate) async fn change_owner(desk: &Desk, id: &str, owner: &str, keys: &dyn KeyManager) -> Result<()> {
+    let (owner, _) = crate::principal::split(owner);
+    let mut cx = desk.write().await?;
+    let mut found = any(&mut cx, id).await?;
+    lock(&mut cx, &mut found, &Expected::any()).await?;
+    if users::find(&mut cx, &owner).await?.is_none() {
         return Err(code::BAD_REQUEST.because(format!("There is no user {owner}")).into());
     }
-    if applications::taken(cx, &owner, &found.name, &found.id).await? {
+    if applications::taken(&mut cx, &owner, &found.name, &found.id).await? {
         return Err(taken(&found.name));
     }
     found.owner = owner;
     found.updated_at = cx.now();
-    applications::update(cx, &found).await?;
-    tell(cx, &found);
-    Ok(found)
+    applications::update(&mut cx, &found).await?;
+    api_keys::hand_over(&mut cx, &found.id, &found.owner).await?;
+    tell(&mut cx, &found);
+    let mappings = key_mappings::of_application(&mut cx, &found.id).await?;
+    cx.commit().await?;
+    key::hand_over(desk, keys, &found, &mappings).await;
+    Ok(())
 }
 
 /// An OAuth client that nobody speaks through any more.

@@ -191,6 +191,23 @@ pub(crate) async fn clean_up(
     Ok(())
 }
 
+/// Lets clients belong to their application's new owner. The application is theirs already; a key manager
+/// that is away must not undo that.
+pub(super) async fn hand_over(
+    desk: &Desk,
+    keys: &dyn KeyManager,
+    application: &Application,
+    mappings: &[Mapping],
+) {
+    for mapping in mappings.iter().filter(|it| it.mode == Mode::Created && it.key_manager == keys.name()) {
+        let Ok(spec) = spec(desk, application, mapping.key_type, &mapping.doc) else { continue };
+        if let Err(error) = keys.update_client(&mapping.client, spec).await {
+            let client = &mapping.client;
+            tracing::warn!(%client, %error, "an OAuth client still belongs to its application's former owner");
+        }
+    }
+}
+
 /// The key type in a path or a body.
 pub(crate) fn key_type(text: &str) -> Result<KeyType> {
     match text {

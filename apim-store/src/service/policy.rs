@@ -105,6 +105,36 @@ pub(crate) async fn replace(
     Ok(found)
 }
 
+/// Takes a policy over from a file, as [`subtype`] names its kind; true if it is new.
+pub(crate) async fn import(
+    cx: &mut Write,
+    kind: PolicyKind,
+    data: &Value,
+    overwrite: bool,
+) -> Result<(Kept, bool)> {
+    match policies::named(cx, kind, name(data)?).await? {
+        None => Ok((create(cx, kind, data).await?, true)),
+        Some(old) if overwrite => Ok((replace(cx, kind, &old.id, &Expected::any(), data).await?, false)),
+        Some(old) => {
+            Err(code::CONFLICT.because(format!("There is a policy \"{}\" already", old.name)).into())
+        }
+    }
+}
+
+/// What files call a kind.
+pub(crate) fn subtype(kind: PolicyKind) -> &'static str {
+    match kind {
+        PolicyKind::Application => "application policy",
+        PolicyKind::Subscription => "subscription policy",
+        PolicyKind::Advanced => "advanced policy",
+    }
+}
+
+/// The kind that a file names.
+pub(crate) fn of_subtype(text: &str) -> Option<PolicyKind> {
+    KINDS.into_iter().find(|kind| subtype(*kind) == text)
+}
+
 /// Deletes a policy that nobody uses.
 pub(crate) async fn remove(cx: &mut Write, kind: PolicyKind, id: &str, expected: &Expected) -> Result<()> {
     let found = get(cx, kind, id).await?;

@@ -152,6 +152,10 @@ async fn administrators_list_move_and_delete_anybodys_applications() {
     for place in Place::each_seeded().await {
         let id = made_id(&place, "shop").await;
         made(&place, "other").await;
+        let keys = json!({ "keyType": "PRODUCTION", "grantTypesToBeSupported": ["client_credentials"] });
+        let portal = place.devportal();
+        portal.post(&format!("/applications/{id}/generate-keys"), keys).await.is(200);
+        portal.post(&format!("/applications/{id}/api-keys/SANDBOX/generate"), json!({})).await.is(200);
         let admin = place.admin();
         let found = admin.get("/applications?user=dev&name=shop").await.is(200);
         assert_eq!(found.json()["list"][0]["applicationId"], id);
@@ -163,7 +167,11 @@ async fn administrators_list_move_and_delete_anybodys_applications() {
         admin.post(&format!("/applications/{id}/change-owner"), json!(null)).await.refused(400, 400);
         admin.post(&change("ann"), json!(null)).await.is(200);
         place.devportal().get(&format!("/applications/{id}")).await.refused(404, 900307);
-        place.devportal().by(OTHER).get(&format!("/applications/{id}")).await.is(200);
+        let new_owner = place.devportal().by(OTHER);
+        new_owner.get(&format!("/applications/{id}")).await.is(200);
+        let keys = new_owner.get(&format!("/applications/{id}/api-keys/SANDBOX")).await.is(200).json();
+        assert_eq!(keys["count"], 1, "the new owner sees the keys, and can revoke them");
+        assert_eq!(place.keys.spec("client-1").unwrap().owner.as_str(), "ann");
         made(&place, "shop").await;
         admin.post(&change("dev"), json!(null)).await.refused(409, 409);
 

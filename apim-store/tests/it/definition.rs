@@ -280,6 +280,34 @@ fn every_prefix_of_a_good_document_is_read_or_refused_without_a_panic() {
 }
 
 #[test]
+fn thousands_of_broken_documents_are_read_or_refused_without_a_panic() {
+    // Always the same ones: a failure can be looked at again.
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % 1_000_003).unwrap() % below
+    };
+    let pieces: [&[u8]; 12] =
+        [b"$ref", b"'#/'", b"{", b"}", b"[", b"]", b": ", b"- ", b"&a *a", b"~1", b"%2", b"null"];
+    for seed in [PETSTORE_2, PETSTORE_3, PETSTORE_31] {
+        for _ in 0..1_500 {
+            let mut bytes = seed.as_bytes().to_vec();
+            for _ in 0..=random(4) {
+                let at = random(bytes.len());
+                let end = (at + random(12)).min(bytes.len());
+                let piece = pieces[random(pieces.len())];
+                bytes.splice(at..end, piece.iter().copied());
+            }
+            if let Ok(read) = openapi::read(&bytes, &Limits::default()) {
+                portal_copy(&read.document, &[]);
+            }
+        }
+    }
+}
+
+#[test]
 fn developers_see_the_gateway_and_nothing_of_the_backend() {
     let pets = read(PETSTORE_3).unwrap();
     let copy = portal_copy(&pets.document, &["https://gw.example:8243/pets/1.0".to_owned()]);

@@ -142,3 +142,33 @@ async fn a_policy_is_searched_and_exported_by_name() {
     assert_eq!(file["data"].as_object().unwrap().keys().nth(1).unwrap(), "policyName");
     admin.get("/throttling/policies/export?name=Nothing&type=sub").await.refused(404, 900961);
 }
+
+#[tokio::test]
+async fn an_exported_policy_can_be_imported_elsewhere() {
+    for place in Place::each_seeded().await {
+        let admin = place.admin();
+        let mut file = admin.get("/throttling/policies/export?name=Gold&type=sub").await.is(200).json();
+        let import = async |file: &str, query: &str| {
+            admin.form("POST", &format!("/throttling/policies/import{query}"), &[("file@", file)]).await
+        };
+        import(&file.to_string(), "").await.refused(409, 409);
+        file["data"]["defaultLimit"]["requestCount"]["requestCount"] = json!(9);
+        import(&file.to_string(), "?overwrite=true").await.is(200);
+        let gold = known(&place, PolicyKind::Subscription, "Gold").await.unwrap();
+        assert_eq!(gold.quota, Some(Quota::per_minute(9)));
+        let yaml = "type: throttling policy\nsubtype: application policy\nversion: v4.7.0\ndata:\n  \
+            policyName: 5PerDay\n  defaultLimit:\n    type: REQUESTCOUNTLIMIT\n    \
+            requestCount: {timeUnit: days, unitTime: 1, requestCount: 5}\n";
+        import(yaml, "?overwrite=false").await.is(201);
+        assert!(known(&place, PolicyKind::Application, "5PerDay").await.is_some());
+        for bad in [
+            "",
+            "a: &a [*a]",
+            "type: other",
+            &yaml.replace("application", "custom"),
+            &yaml.replace("days", "eons").replace("5PerDay", "Odd"),
+        ] {
+            import(bad, "").await.refused(400, 400);
+        }
+    }
+}

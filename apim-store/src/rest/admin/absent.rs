@@ -7,7 +7,6 @@ use crate::rest::scope::*;
 pub(super) fn operations() -> Vec<Operation> {
     let groups = [
         custom_rules(),
-        policy_files(),
         mediation(),
         archives(),
         labels(),
@@ -34,11 +33,6 @@ fn custom_rules() -> Vec<Operation> {
         absent("PUT /throttling/policies/custom/{ruleId}", &[ADMIN, TIER_MANAGE], reason),
         absent("DELETE /throttling/policies/custom/{ruleId}", &[ADMIN, TIER_MANAGE], reason),
     ]
-}
-
-fn policy_files() -> Vec<Operation> {
-    let reason = "Import of policies is not offered yet";
-    vec![absent("POST /throttling/policies/import", &[ADMIN, TIER_MANAGE, POLICIES_IMPORT_EXPORT], reason)]
 }
 
 fn mediation() -> Vec<Operation> {

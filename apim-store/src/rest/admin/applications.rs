@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::db::{Desk, Read, Write};
+use crate::db::{Desk, Read};
 use crate::error::Result;
 use crate::rest::answer::Answer;
 use crate::rest::call::Call;
-use crate::rest::operation::{Operation, outside, read, write};
+use crate::rest::operation::{Operation, outside, read};
 use crate::rest::scope::{ADMIN, APP_IMPORT_EXPORT, APP_OWNER_CHANGE};
 use crate::service::application::{self, Application, Order, Search};
 
@@ -15,7 +15,7 @@ pub(super) fn operations() -> Vec<Operation> {
     vec![
         read("GET /applications", &[ADMIN, APP_OWNER_CHANGE, APP_IMPORT_EXPORT], list),
         outside("DELETE /applications/{applicationId}", &[ADMIN, APP_IMPORT_EXPORT], remove),
-        write("POST /applications/{applicationId}/change-owner", &[ADMIN, APP_OWNER_CHANGE], change_owner),
+        outside("POST /applications/{applicationId}/change-owner", &[ADMIN, APP_OWNER_CHANGE], change_owner),
     ]
 }
 
@@ -35,8 +35,10 @@ async fn remove(desk: &mut Desk, call: Call) -> Result<Answer> {
     Ok(Answer::done())
 }
 
-async fn change_owner(cx: &mut Write, call: Call) -> Result<Answer> {
-    application::change_owner(cx, call.parameter("applicationId")?, call.required("owner")?).await?;
+async fn change_owner(desk: &mut Desk, call: Call) -> Result<Answer> {
+    let keys = call.house().key_manager.clone();
+    let owner = call.required("owner")?;
+    application::change_owner(desk, call.parameter("applicationId")?, owner, &*keys).await?;
     Ok(Answer::done())
 }
 

@@ -4,7 +4,8 @@ use apim_core::model::PolicyKind;
 use serde_json::{Map, Value, json};
 
 use crate::db::{Read, Write};
-use crate::error::{Result, code};
+use crate::definition::{self, Limits};
+use crate::error::{Finding, Result, code};
 use crate::rest::answer::Answer;
 use crate::rest::call::Call;
 use crate::rest::operation::{Operation, read, write};
@@ -14,6 +15,9 @@ use crate::service::policy::{self, Kept, kind_text};
 const VIEW: &[&str; 2] = &[ADMIN, TIER_VIEW];
 const MANAGE: &[&str; 2] = &[ADMIN, TIER_MANAGE];
 const ARCHIVE: &[&str; 3] = &[ADMIN, TIER_MANAGE, POLICIES_IMPORT_EXPORT];
+
+/// The type of a policy's file.
+const FILE: &str = "throttling policy";
 
 /// A kind of policy, as a type, so that one handler is three rows' function.
 trait Kind: 'static {
@@ -41,6 +45,7 @@ pub(super) fn operations() -> Vec<Operation> {
     let mut rows = vec![
         read("GET /throttling/policies/search", VIEW, search),
         read("GET /throttling/policies/export", ARCHIVE, export),
+        write("POST /throttling/policies/import", ARCHIVE, import),
         read("GET /throttling/policies/custom", VIEW, custom_rules),
     ];
     rows.extend(of_kind::<Application>());
@@ -115,13 +120,27 @@ async fn export(cx: &mut Read, call: Call) -> Result<Answer> {
     let found = found.first().ok_or_else(missing)?;
     let mut data = document(found);
     data["isDeployed"] = json!(false);
-    let subtype = match found.kind {
-        PolicyKind::Application => "application policy",
-        PolicyKind::Subscription => "subscription policy",
-        PolicyKind::Advanced => "advanced policy",
-    };
-    let (kind, version) = ("throttling policy", "v4.7.0");
-    Ok(Answer::ok(json!({ "type": kind, "subtype": subtype, "version": version, "data": data })))
+    Ok(Answer::ok(json!({
+        "type": FILE,
+        "subtype": policy::subtype(found.kind),
+        "version": "v4.7.0",
+        "data": data,
+    })))
+}
+
+/// A policy from such a file, in JSON or YAML.
+async fn import(cx: &mut Write, call: Call) -> Result<Answer> {
+    let limits = Limits { bytes: 1 << 20, nodes: 10_000, ..Limits::default() };
+    let file = call.part("file").map(|part| part.bytes.clone()).unwrap_or_default();
+    let file = definition::parse(&file, &limits)
+        .map_err(|finding| code::BAD_REQUEST.found(vec![Finding::new(finding.path, finding.message)]))?;
+    let kind = file["subtype"].as_str().and_then(policy::of_subtype).filter(|_| file["type"] == FILE);
+    let kind =
+        kind.ok_or_else(|| code::BAD_REQUEST.because("The file holds no policy of a kind that is offered"))?;
+    call.check_component("ThrottlePolicy", &file["data"])?;
+    let overwrite = call.flag("overwrite").unwrap_or(false);
+    let (policy, new) = policy::import(cx, kind, &file["data"], overwrite).await?;
+    Ok(if new { Answer::created(document(&policy)) } else { Answer::ok(document(&policy)) })
 }
 
 /// None exist, since none can be made.
