@@ -8,42 +8,67 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 /// called on a request before anything else looks at it; our own server does. A wish to upgrade survives as
 /// `Connection: upgrade` with `Upgrade`; `TE` survives as `trailers`, which gRPC asks for.
 pub fn clean_request(headers: &mut HeaderMap) {
-    if headers.contains_key(header::CONNECTION) {
-        let upgrades = drop_named(headers) && headers.contains_key(header::UPGRADE);
-        if upgrades {
-            headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-        } else {
-            headers.remove(header::UPGRADE);
-        }
-    } else {
+    let found = Found::among(headers);
+    let upgrades = found.connection && drop_named(headers) && found.upgrade;
+    if upgrades {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    } else if found.upgrade {
         headers.remove(header::UPGRADE);
     }
-    drop_fixed(headers);
-    keep_only_trailers(headers);
+    if found.others {
+        drop_others(headers);
+    }
+    if found.te {
+        keep_only_trailers(headers);
+    }
 }
 
 /// Drops what the backend meant for us alone.
 pub(crate) fn clean_response(headers: &mut HeaderMap) {
-    if headers.contains_key(header::CONNECTION) {
+    let found = Found::among(headers);
+    if found.connection {
         drop_named(headers);
     }
-    headers.remove(header::UPGRADE);
-    drop_fixed(headers);
+    if found.upgrade {
+        headers.remove(header::UPGRADE);
+    }
+    if found.others {
+        drop_others(headers);
+    }
 }
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
-/// Looking at each name once is cheaper than asking for names that are hardly ever there.
-fn drop_fixed(headers: &mut HeaderMap) {
-    let found = headers.keys().any(|name| {
-        matches!(*name, header::PROXY_AUTHORIZATION | header::PROXY_AUTHENTICATE)
-            || matches!(name.as_str(), "keep-alive" | "proxy-connection")
-    });
-    if found {
-        for name in [KEEP_ALIVE, PROXY_CONNECTION, header::PROXY_AUTHORIZATION, header::PROXY_AUTHENTICATE] {
-            headers.remove(name);
+/// Which of these headers there are. Looking at each name once is cheaper than asking for names that are
+/// hardly ever there.
+#[derive(Default)]
+struct Found {
+    connection: bool,
+    upgrade: bool,
+    te: bool,
+    others: bool,
+}
+
+impl Found {
+    fn among(headers: &HeaderMap) -> Self {
+        let mut found = Self::default();
+        for name in headers.keys() {
+            match *name {
+                header::CONNECTION => found.connection = true,
+                header::UPGRADE => found.upgrade = true,
+                header::TE => found.te = true,
+                header::PROXY_AUTHORIZATION | header::PROXY_AUTHENTICATE => found.others = true,
+                _ => found.others |= matches!(name.as_str(), "keep-alive" | "proxy-connection"),
+            }
         }
+        found
+    }
+}
+
+fn drop_others(headers: &mut HeaderMap) {
+    for name in [KEEP_ALIVE, PROXY_CONNECTION, header::PROXY_AUTHORIZATION, header::PROXY_AUTHENTICATE] {
+        headers.remove(name);
     }
 }
 
