@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::place::databases;
 
-fn application(id: &str) -> Change {
+pub fn application(id: &str) -> Change {
     let document = serde_json::json!({"id": id, "name": id, "owner": "ann", "policy": "Unlimited"});
     let application: Application = serde_json::from_value(document).unwrap();
     Change::ApplicationSaved(application.into())

@@ -9,6 +9,7 @@ mod contract;
 mod definition;
 mod denials;
 mod frame;
+mod gateways;
 mod keys;
 mod listings;
 mod oauth_keys;
