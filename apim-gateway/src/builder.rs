@@ -186,9 +186,11 @@ impl Builder {
             Some(opaque) => Arc::new(ByForm::new(verifier, opaque)),
             None => verifier,
         };
+        let proxies = Proxies::new(self.config.trusted_proxies);
         let mut parts = Parts::new(self.clock.clone())
             .with(verifier)
             .with(self.throttle)
+            .with(proxies.clone())
             .with(Arc::new(Texts::new(self.workers)));
         if let Some(sink) = self.analytics {
             parts = parts.with(sink);
@@ -216,7 +218,7 @@ impl Builder {
             clock: self.clock,
             rescue: self.rescue,
             formats: self.formats,
-            proxies: Proxies::new(self.config.trusted_proxies),
+            proxies,
             ids: PerWorker::new(self.workers, Ids::new),
         }))
     }

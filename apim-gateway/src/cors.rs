@@ -60,7 +60,7 @@ impl Filter for Cors {
         if exchange.context().method == Method::OPTIONS
             && let Some(Allowed(methods)) = exchange.context().slots.get::<Allowed>()
         {
-            return preflight(rules, exchange.headers(), methods).map(Flow::Respond);
+            return preflight(rules, exchange, methods).map(Flow::Respond);
         }
         if let Some(origin) = exchange.headers().get(ORIGIN).cloned() {
             refuse_foreign_socket(rules, exchange, &origin)?;
@@ -94,7 +94,8 @@ fn refuse_foreign_socket(rules: &Rules, exchange: &Exchange, origin: &HeaderValu
 }
 
 /// The answer to a preflight. An origin that is not allowed gets no headers, which is the browser's no.
-fn preflight(rules: &Rules, request: &HeaderMap, methods: &HeaderValue) -> Result<Response<Body>, Fault> {
+fn preflight(rules: &Rules, exchange: &Exchange, methods: &HeaderValue) -> Result<Response<Body>, Fault> {
+    let request = exchange.headers();
     if !request.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
         return Err(Fault::new(fault::METHOD_NOT_ALLOWED)
             .because("Method not allowed for given API resource")
@@ -108,7 +109,16 @@ fn preflight(rules: &Rules, request: &HeaderMap, methods: &HeaderValue) -> Resul
         let declared = methods.to_str().unwrap_or_default().split(", ");
         let announced = declared.filter(|method| rules.methods.iter().any(|allowed| allowed == method));
         set_list(headers, ACCESS_CONTROL_ALLOW_METHODS, &announced.collect::<Vec<_>>());
-        set_list(headers, ACCESS_CONTROL_ALLOW_HEADERS, &rules.headers);
+        let mut sendable = rules.headers.iter().map(String::as_str).collect::<Vec<_>>();
+        let api = exchange.context().api.as_deref();
+        // Credentials must be sendable under whatever names the API gives their headers.
+        let renamed = api.map(|api| [&api.authorization_header, &api.api_key_header]);
+        for name in renamed.iter().flatten().filter_map(|name| name.as_deref()) {
+            if !sendable.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+                sendable.push(name);
+            }
+        }
+        set_list(headers, ACCESS_CONTROL_ALLOW_HEADERS, &sendable);
         set_list(headers, ACCESS_CONTROL_EXPOSE_HEADERS, &rules.expose);
     }
     Ok(response)

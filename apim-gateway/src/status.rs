@@ -8,11 +8,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::deploy::Site;
+use crate::gateway::Proxies;
 
 /// Acts on the API's transports and on its state (spec: gateway-flow, section 5).
 #[derive(Debug)]
 pub struct Status {
     site: Arc<Site>,
+    proxies: Proxies,
 }
 
 /// Nothing to configure.
@@ -23,7 +25,7 @@ pub struct Config {}
 impl Filter for Status {
     fn request(&self, exchange: &mut Exchange) -> Result<Flow, Fault> {
         let api = &self.site.api;
-        match exchange.context().peer.tls {
+        match self.proxies.is_secure(exchange.context().peer, exchange.headers()) {
             true if !api.transports.https => return Err(unsupported("Unsupported Transport [https]")),
             false if !api.transports.http => return Err(unsupported("Unsupported Transport [http]")),
             _ => {}
@@ -50,6 +52,6 @@ impl Provide<Link> for Status {
     type Config = Config;
 
     async fn build(_: Config, parts: &Parts) -> Result<Link, BuildError> {
-        Ok(Link::filter(Self { site: parts.get()? }))
+        Ok(Link::filter(Self { site: parts.get()?, proxies: parts.get()? }))
     }
 }

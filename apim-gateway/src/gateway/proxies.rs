@@ -1,24 +1,35 @@
 //! Which peers may say who their client is.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use apim_core::Peer;
 use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Trusted proxies, by network.
 #[derive(Debug, Clone, Default)]
-pub struct Proxies(Vec<IpNet>);
+pub struct Proxies(Arc<[IpNet]>);
 
 impl Proxies {
     /// These and no others.
     pub fn new(networks: Vec<IpNet>) -> Self {
-        Self(networks)
+        Self(networks.into())
     }
 
     fn trusts(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
+    }
+
+    /// Whether the client's connection is encrypted: the peer's own, or what a trusted proxy says of its.
+    pub fn is_secure(&self, peer: Peer, headers: &HeaderMap) -> bool {
+        peer.tls
+            || !self.0.is_empty()
+                && self.trusts(peer.address.ip().to_canonical())
+                && headers.get(FORWARDED_PROTO).is_some_and(|scheme| scheme.as_bytes() == b"https")
     }
 
     /// The client behind a peer. A trusted proxy appends its own peer to `X-Forwarded-For`, so the list is

@@ -8,7 +8,7 @@ use http::Request;
 use serde_json::json;
 use tower::ServiceExt as _;
 
-use crate::gateway::world::{Bench, pets};
+use crate::gateway::world::{Bench, change, pets};
 
 #[tokio::test]
 async fn an_unknown_api_is_not_found_and_the_path_is_not_echoed() {
@@ -207,4 +207,37 @@ async fn policies_of_an_api_meet_its_requests_answers_and_faults() {
     assert_eq!((refused.status.as_u16(), &refused.headers["x-failed"]), (401, &"yes".parse().unwrap()));
     assert_eq!(refused.headers["access-control-allow-origin"], "*");
     assert!(!refused.headers.contains_key("x-answered") && !good.headers.contains_key("x-failed"));
+}
+
+#[tokio::test]
+async fn renamed_credential_headers_may_be_sent_by_pages() {
+    let bench = Bench::new().await;
+    let with =
+        json!({"authorization_header": "X-Token", "cors": {"headers": ["content-type"]}, "revision": 2});
+    bench.apply(Change::ApiDeployed(Arc::new(pets(with)))).await;
+    let asks = [("origin", "https://shop.example"), ("access-control-request-method", "POST")];
+    let reply = bench.call("OPTIONS", "/petstore/1.0.0/pets", &asks).await;
+    assert_eq!(reply.headers["access-control-allow-headers"], "content-type, X-Token");
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_says_who_its_client_is_and_how_it_came() {
+    let file = apim_gateway::config::File::parse("trusted_proxies: [203.0.113.0/24]").unwrap();
+    let bench = Bench::with(|builder| builder.config(file.resolve().unwrap())).await;
+    let secure = json!({"transports": {"https": true}, "revision": 2});
+    bench.apply(Change::ApiDeployed(Arc::new(pets(secure)))).await;
+    let claims = [("x-forwarded-proto", "https"), ("x-forwarded-for", "198.51.100.7")];
+    assert_eq!(bench.get("/petstore/1.0.0/open", &[]).await.verdict(), (403, "403".into()));
+    assert_eq!(bench.get("/petstore/1.0.0/open", &claims).await.verdict().0, 200);
+    let untrusted = Peer { address: ([192, 0, 2, 1], 1).into(), tls: false };
+    let mut request = Request::get("/petstore/1.0.0/open");
+    for (name, value) in claims {
+        request = request.header(name, value);
+    }
+    let reply = bench.send_from(request.body(Body::empty()).unwrap(), untrusted).await;
+    assert_eq!(reply.verdict(), (403, "403".into()));
+    let denied =
+        json!({"id": "1", "condition": {"type": "ip", "first": "198.51.100.7", "last": "198.51.100.7"}});
+    bench.apply(change("DenySaved", denied)).await;
+    assert_eq!(bench.get("/petstore/1.0.0/open", &claims).await.verdict(), (403, "900805".into()));
 }
