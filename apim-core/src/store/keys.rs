@@ -37,6 +37,14 @@ pub trait SigningKeyStore: Send + Sync + 'static {
         published: crate::model::KeyManagerConfig,
     ) -> Result<(), StoreError>;
 
+    /// Sends the key manager's configuration out anew although no key changed: it may have been given
+    /// another issuer since. Called at each start.
+    async fn publish(
+        &self,
+        tenant: &Tenant,
+        published: crate::model::KeyManagerConfig,
+    ) -> Result<(), StoreError>;
+
     /// Deletes a key; `published` as above.
     async fn delete_signing_key(
         &self,

@@ -267,6 +267,11 @@ impl SigningKeyStore for Memory {
         Ok(())
     }
 
+    async fn publish(&self, _: &Tenant, published: KeyManagerConfig) -> Result<(), StoreError> {
+        self.working()?.changes.push(Change::KeyManagerSaved(published.into()));
+        Ok(())
+    }
+
     async fn delete_signing_key(
         &self,
         tenant: &Tenant,

@@ -86,6 +86,10 @@ impl KeyRing {
         ring.read().await?;
         if ring.keys.load().is_empty() {
             ring.add(ring.clock.now(), Adding::First).await?;
+        } else {
+            // The issuer may be another than at the last start; gateways would refuse every token.
+            let jwks = jwks(ring.keys.load().iter().map(|key| &key.jwk));
+            ring.store.publish(&ring.tenant, ring.published(jwks)).await?;
         }
         Ok(ring)
     }

@@ -47,6 +47,21 @@ async fn the_first_start_makes_a_key_and_publishes_only_its_public_half() {
 }
 
 #[tokio::test]
+async fn gateways_learn_of_another_issuer_at_the_next_start() {
+    let world = World::new().await;
+    let moved = "https://elsewhere.example/oauth2/token";
+    let stores = Stores::all(world.memory.clone());
+    Server::builder(stores).issuer(moved).clock(world.clock.clone()).config(config()).build().await.unwrap();
+    match world.memory.changes().pop() {
+        Some(Change::KeyManagerSaved(config)) => {
+            assert_eq!(config.issuer, moved);
+            assert_eq!(config.jwks, world.get("/oauth2/jwks").await.ok().json());
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
 async fn a_rotation_is_published_before_it_signs_and_ends_no_token() {
     let world = World::new().await;
     let app = world.app("shop", &["client_credentials"]).await;

@@ -110,6 +110,9 @@ impl SigningKeyStore for Overtaken {
         }
         self.memory.insert_signing_key(tenant, key, config).await
     }
+    async fn publish(&self, tenant: &Tenant, config: KeyManagerConfig) -> Result<(), StoreError> {
+        self.memory.publish(tenant, config).await
+    }
     async fn delete_signing_key(
         &self,
         tenant: &Tenant,

@@ -56,6 +56,13 @@ impl SigningKeyStore for Store {
         Ok(())
     }
 
+    async fn publish(&self, tenant: &Tenant, published: KeyManagerConfig) -> Result<(), StoreError> {
+        let mut write = self.platform(tenant).write().await?;
+        write.tell(Change::KeyManagerSaved(published.into()));
+        write.commit().await?;
+        Ok(())
+    }
+
     async fn delete_signing_key(
         &self,
         tenant: &Tenant,

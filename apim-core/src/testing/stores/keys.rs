@@ -45,6 +45,9 @@ pub async fn signing_keys(store: &dyn SigningKeyStore) {
     assert!(matches!(again, Err(StoreError::Exists)));
     assert_eq!(ids(store, &one()).await, [("k1", true), ("k2", true), ("k3", false)]);
 
+    store.publish(&one(), published(&["k1", "k2", "k3"])).await.expect("a publication");
+    assert_eq!(ids(store, &one()).await, [("k1", true), ("k2", true), ("k3", false)]);
+
     store.delete_signing_key(&one(), "k1", published(&["k2", "k3"])).await.expect("a deletion");
     assert_eq!(ids(store, &one()).await, [("k2", true), ("k3", false)]);
     assert_eq!(ids(store, &two()).await, [("k1", false)], "tenants were mixed");
