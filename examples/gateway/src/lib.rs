@@ -9,7 +9,7 @@ use apim_gateway::server::health::{BoundHealth, Health};
 use apim_gateway::server::{Bound, Server, ServerConfig};
 use apim_gateway::transport::tls::{client_config, roots};
 use apim_gateway::upstream::UpstreamConfig;
-use apim_gateway::{Gateway, config, format};
+use apim_gateway::{Gateway, config, format, mediation};
 use apim_throttle::LocalEngine;
 use launch::{Failure, Flags, Identity, OrFail as _};
 use serde::Deserialize;
@@ -60,6 +60,7 @@ impl Node {
             .clock(clock.clone())
             .throttle(Arc::new(LocalEngine::new(clock)))
             .formats(format::all())
+            .mediators(mediation::builtin())
             .upstream(upstream(config.backend_authorities.as_deref())?)
             .config(settings);
         if let Some(sink) = analytics {
@@ -82,6 +83,22 @@ impl Node {
         let health =
             health.bind(([127, 0, 0, 1], ports.health).into()).or_fail("cannot start the health port")?;
         Ok(Self { gateway, server, health })
+    }
+
+    /// Loads a source that never changes, and insists that all of it can be served: what is refused now would
+    /// be refused for ever.
+    ///
+    /// # Errors
+    ///
+    /// If the source cannot be read, or something in it cannot be served; the text names it.
+    pub async fn insist(&self, source: &dyn SnapshotSource) -> Result<(), Failure> {
+        let report = self.gateway.load(source.snapshot().await.or_fail("cannot read what to serve")?).await;
+        match report.refused.first() {
+            None => Ok(()),
+            Some(refused) => {
+                Err(Failure::new(format!("cannot serve {}: {}", refused.subject, refused.error)))
+            }
+        }
     }
 
     /// Follows a source, answers requests, and drains when `end` says so.

@@ -42,6 +42,9 @@ async fn serve(arguments: Arguments) -> Result<(), Failure> {
     let authority = Authority::open(&data)?;
     let identity = launch::config::Tls::identity(config.tls.as_ref(), &authority, flags)?;
     let node = Node::open(flags, config, &identity, None).await?;
+    if arguments.apis.is_some() {
+        node.insist(&*source).await?;
+    }
     print!("{}", describe(flags));
     println!("certificate    {}", data.path().join("ca.pem").display());
     let (end, ended) = watch::channel(false);

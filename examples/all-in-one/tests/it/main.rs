@@ -1,0 +1,73 @@
+//! The whole platform through its doors: a real process, real sockets, a real data folder.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod change;
+mod durability;
+mod journey;
+mod refusals;
+mod start;
+
+use driver::{Journey, Keys, Petstore, Process, free_offset};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_all-in-one");
+const PETSTORE: &str = include_str!("../../../petstore/petstore.yaml");
+
+/// A platform with one published API, one application that has subscribed to it, and its keys.
+struct Platform {
+    process: Process,
+    journey: Journey,
+    _petstore: Petstore,
+    data: tempfile::TempDir,
+    api: String,
+    application: String,
+    keys: Keys,
+}
+
+impl Platform {
+    async fn with_a_published_api() -> Self {
+        let (process, data, journey) = empty().await;
+        let petstore = Petstore::start().await;
+        let api = journey.import(PETSTORE, "Petstore", "/petstore", &petstore.url).await;
+        journey.deploy(&api).await;
+        journey.lifecycle(&api, "Publish").await;
+        let application = journey.application("shop", "Unlimited").await;
+        journey.subscribe(&application, &api).await;
+        let keys = journey.keys(&application).await;
+        Self { process, journey, _petstore: petstore, data, api, application, keys }
+    }
+
+    /// Calls the API over TLS with a token.
+    async fn call(&self, path: &str, token: &str) -> driver::Reply {
+        let url = format!("{}/petstore/1.0.0{path}", self.process.gateway());
+        self.journey.client.get(&url, token).await
+    }
+
+    /// Calls until the gateway answers with a status, for at most a second: that is how long a change may
+    /// take to arrive.
+    async fn call_until(&self, path: &str, token: &str, status: u16) -> driver::Reply {
+        until(status, || self.call(path, token)).await
+    }
+}
+
+/// A platform with nothing in it.
+async fn empty() -> (Process, tempfile::TempDir, Journey) {
+    let data = tempfile::tempdir().unwrap();
+    let process = Process::start(BINARY, data.path(), free_offset(), &[]).await;
+    let journey = Journey::begin(&process.control(), &ca(&data)).await;
+    (process, data, journey)
+}
+
+fn ca(data: &tempfile::TempDir) -> String {
+    std::fs::read_to_string(data.path().join("ca.pem")).unwrap()
+}
+
+async fn until<F: Future<Output = driver::Reply>>(status: u16, mut call: impl FnMut() -> F) -> driver::Reply {
+    let patience = std::time::Instant::now() + std::time::Duration::from_secs(1);
+    loop {
+        let reply = call().await;
+        if reply.status.as_u16() == status || std::time::Instant::now() > patience {
+            return reply.expect(status);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}
