@@ -70,7 +70,11 @@ impl Deployer {
         let former = self.current.load().clone();
         let mut view = former.emptied();
         let mut report = Report { revision: snapshot.revision(), refused: Vec::new() };
-        for change in snapshot.changes() {
+        for (index, change) in snapshot.changes().enumerate() {
+            // Building never waits for anything, and whoever shares this thread should not wait for all of it.
+            if index % 64 == 63 {
+                tokio::task::yield_now().await;
+            }
             if let Err(refused) = self.bring(&mut view, &former, change).await {
                 report.refuse(refused);
             }

@@ -161,8 +161,8 @@ impl View {
             Change::DenyRemoved(id) => self.denies = Arc::new(self.denies.without(&id)),
             Change::KeyManagerRemoved(name) => self.key_managers.remove(&name),
             Change::Revoked(revocation) => self.revocations.add(revocation),
-            // What has to be built first never comes this way.
-            _ => {}
+            // What has to be built first never comes this way, so this is a kind that is newer than this code.
+            unknown => tracing::error!(key = ?unknown.key(), "a change of an unknown kind is not in force"),
         }
     }
 

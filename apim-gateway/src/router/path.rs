@@ -335,4 +335,79 @@ mod tests {
         // `%25` followed by an encoded digit would decode into a fresh escape for the next hop.
         assert_eq!(parse("/a%25%34%31"), Err(Ambiguous::DoubleEncoding));
     }
+
+    /// What a next hop makes of a path that decodes it once.
+    fn decoded(path: &str) -> Vec<u8> {
+        let (mut bytes, mut at) = (Vec::new(), 0);
+        while at < path.len() {
+            match hex(&path.as_bytes()[at..]) {
+                Some(byte) => {
+                    bytes.push(byte);
+                    at += 3;
+                }
+                None => {
+                    bytes.push(path.as_bytes()[at]);
+                    at += 1;
+                }
+            }
+        }
+        bytes
+    }
+
+    #[test]
+    fn whatever_is_let_in_means_the_same_to_whoever_decodes_it() {
+        const PIECES: [&str; 28] = [
+            "/",
+            "/",
+            "a",
+            ".",
+            "..",
+            ";",
+            "%2e",
+            "%2E",
+            "%2f",
+            "%5c",
+            "%25",
+            "%",
+            "2",
+            "5",
+            "e",
+            "f",
+            "%41",
+            "%7e",
+            "%c3",
+            "%a9",
+            "%C3%A9",
+            "%3b",
+            "%00",
+            "%e2%82%ac",
+            "\\",
+            "%20",
+            "%2525",
+            "x=1",
+        ];
+        let (mut random, mut accepted) = (0x9E37_79B9_7F4A_7C15_u64, 0);
+        for _ in 0..200_000 {
+            let mut raw = String::from("/");
+            for _ in 0..random >> 61 {
+                random ^= random << 13;
+                random ^= random >> 7;
+                random ^= random << 17;
+                raw.push_str(PIECES[usize::try_from(random % 28).unwrap()]);
+            }
+            random = random.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
+            let Ok(path) = Path::parse(&raw) else { continue };
+            accepted += 1;
+            let (path, meaning) = (path.as_str(), decoded(&raw));
+            assert_eq!(decoded(path), meaning, "{raw} was changed into {path}");
+            assert!(!Path::parse(path).unwrap().is_rewritten(), "{raw} -> {path} is not canonical");
+            let meaning = String::from_utf8(meaning).unwrap();
+            assert_eq!(decoded(&meaning), meaning.as_bytes(), "{raw} is encoded twice");
+            assert_eq!(meaning.matches('/').count(), path.matches('/').count(), "{raw} hides a slash");
+            assert!(!meaning.contains(['\\', '\0']), "{raw}");
+            let names = meaning.split('/').map(|segment| segment.split(';').next().unwrap());
+            assert!(!names.clone().any(|name| matches!(name, "." | "..")), "{raw} climbs");
+        }
+        assert!(accepted > 10_000, "{accepted}");
+    }
 }
