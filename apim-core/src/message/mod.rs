@@ -156,7 +156,7 @@ impl<H: Head> Message<H> {
         if let Content::Changed(payload) = &self.content {
             let mut out = BytesMut::new();
             let media_type = formats.formatter(self.head.headers()).format(payload, &mut out)?;
-            self.head.headers_mut().insert(CONTENT_TYPE, media_type);
+            settle_type(self.head.headers_mut(), media_type);
             self.content = Content::Read(out.freeze(), None);
             self.resized();
         }
@@ -211,7 +211,7 @@ impl<H: Head> Message<H> {
             Content::Changed(payload) => {
                 let mut out = BytesMut::new();
                 let media_type = formats.formatter(self.head.headers()).format(&payload, &mut out)?;
-                self.head.headers_mut().insert(CONTENT_TYPE, media_type);
+                settle_type(self.head.headers_mut(), media_type);
                 out.freeze().into()
             }
         };
@@ -263,6 +263,20 @@ impl<H: Head> Message<H> {
         let headers = self.head.headers_mut();
         headers.remove(CONTENT_LENGTH);
         headers.remove(TRANSFER_ENCODING);
+    }
+}
+
+/// Says what was written. The formatter was chosen by the type that is there already, which may be more precise
+/// than what the formatter knows, as `application/hal+json` is: that one stays, unless it names a charset in
+/// which nothing is written any more.
+fn settle_type(headers: &mut HeaderMap, written: HeaderValue) {
+    let parse = |value: &HeaderValue| MediaType::parse(value.to_str().ok()?);
+    let keeps = headers.get(CONTENT_TYPE).and_then(parse).is_some_and(|before| {
+        let same = parse(&written).is_some_and(|written| written.essence() == before.essence());
+        !same && matches!(before.charset(), None | Some("utf-8"))
+    });
+    if !keeps {
+        headers.insert(CONTENT_TYPE, written);
     }
 }
 

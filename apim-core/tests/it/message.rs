@@ -118,6 +118,24 @@ fn a_payload_that_is_only_looked_at_leaves_byte_for_byte_as_it_came() {
 }
 
 #[test]
+fn a_more_precise_media_type_stays_when_the_body_is_written_again() {
+    let formats = Formats::default().with("+json", Json::default()).with("application/json", Json::default());
+    for (before, after) in [
+        ("application/hal+json", "application/hal+json"),
+        ("application/hal+json; charset=utf-8", "application/hal+json; charset=utf-8"),
+        ("application/hal+json; charset=utf-16", "application/json"),
+        ("application/json; odd=1", "application/json"),
+    ] {
+        let mut message = message("{}".into(), before);
+        run(async {
+            message.payload_mut(&formats).await.unwrap();
+            let (head, _) = message.finish(&formats).unwrap();
+            assert_eq!(head.headers[CONTENT_TYPE], after);
+        });
+    }
+}
+
+#[test]
 fn a_payload_that_was_changed_is_written_once_and_its_old_length_is_gone() {
     let json = Json::default();
     let formats = Formats::default().with("+json", json.clone());
