@@ -63,10 +63,7 @@ pub(crate) async fn generate(
         take_back(keys, &client.id).await;
         return Err(error);
     }
-    let token = match grants(&mapping.doc).any(|grant| grant == "client_credentials") {
-        true => Some(issue(keys, &mapping, scopes(body), lifetime).await?),
-        false => None,
-    };
+    let token = first_token(keys, &mapping, scopes(body), lifetime).await;
     Ok(Made { mapping, secret: client.secret, token })
 }
 
@@ -168,7 +165,8 @@ pub(crate) async fn token(
     if let Some(old) = body["revokeToken"].as_str().filter(|old| !old.is_empty()) {
         keys.revoke(old).await.map_err(refused)?;
     }
-    issue(keys, &found, scopes(body), lifetime).await
+    let request = TokenRequest { client: found.client, scopes: scopes(body), lifetime };
+    keys.issue(request).await.map_err(refused)
 }
 
 /// Takes keys away: the mapping at once, then the client, if it was ours.
@@ -286,20 +284,28 @@ async fn register(keys: &dyn KeyManager, mut spec: ClientSpec) -> Result<OAuthCl
     }
 }
 
-async fn take_back(keys: &dyn KeyManager, client: &ClientId) {
-    if let Err(error) = keys.delete_client(client).await {
-        tracing::warn!(%client, %error, "an OAuth client that speaks for nobody could not be deleted");
-    }
-}
-
-async fn issue(
+/// A token to begin with, if the client may have one by itself. Without it the keys are as good; without an
+/// answer their secret would be lost, so a failure is no reason not to answer.
+async fn first_token(
     keys: &dyn KeyManager,
     mapping: &Mapping,
     scopes: Vec<Scope>,
     lifetime: Option<Duration>,
-) -> Result<Token> {
+) -> Option<Token> {
+    if !grants(&mapping.doc).any(|grant| grant == "client_credentials") {
+        return None;
+    }
     let request = TokenRequest { client: mapping.client.clone(), scopes, lifetime };
-    keys.issue(request).await.map_err(refused)
+    keys.issue(request)
+        .await
+        .inspect_err(|error| tracing::warn!(client = %mapping.client, %error, "new keys got no token"))
+        .ok()
+}
+
+async fn take_back(keys: &dyn KeyManager, client: &ClientId) {
+    if let Err(error) = keys.delete_client(client).await {
+        tracing::warn!(%client, %error, "an OAuth client that speaks for nobody could not be deleted");
+    }
 }
 
 /// What the owner asks of a client, checked and bounded.

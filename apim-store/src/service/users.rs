@@ -12,7 +12,7 @@ use argon2::{Argon2, PasswordHasher as _, PasswordVerifier as _};
 
 use crate::db::{Desk, Read, Write, revocations, roles, users};
 use crate::error::{Failure, Finding, Result, code};
-use crate::principal::Principal;
+use crate::principal::{self, Principal};
 use crate::store::Store;
 
 /// Shorter passwords are refused (NIST SP 800-63B section 5.1.1).
@@ -26,13 +26,16 @@ pub(crate) const LONGEST: usize = 256;
 ///
 /// 400 for a bad name or password, 412 for an unknown role, 409 if the name is taken.
 pub async fn create(desk: &Desk, name: &str, password: Secret, wanted: &[Role]) -> Result<User> {
-    check_name(name)?;
+    // The name may carry the tenant, as it does in tokens; it is kept without.
+    let (name, _) = principal::split(name);
+    check_name(&name)?;
+    refuse_reserved(&name)?;
     let hash = hash(password).await?;
     let mut cx = desk.write().await?;
     check_roles(&mut cx, wanted).await?;
     let user = User {
         tenant: cx.tenant().clone(),
-        name: UserName::from(name),
+        name: name.clone(),
         password: hash,
         roles: wanted.to_vec(),
         locked: false,
@@ -51,7 +54,8 @@ pub async fn create(desk: &Desk, name: &str, password: Secret, wanted: &[Role]) 
 ///
 /// 404 if there is none.
 pub async fn get(cx: &mut Read, name: &str) -> Result<User> {
-    let found = users::find(cx, &UserName::from(name)).await?;
+    let (name, _) = principal::split(name);
+    let found = users::find(cx, &name).await?;
     Ok(found.ok_or_else(|| code::NOT_FOUND.because(format!("There is no user {name}")))?)
 }
 
@@ -122,7 +126,9 @@ pub async fn all_roles(cx: &mut Read) -> Result<Vec<Role>> {
 pub async fn create_role(cx: &mut Write, name: &str) -> Result<Role> {
     check_name(name)?;
     let role = Role::from(name);
-    if !roles::insert(cx, &role).await? {
+    // Roles are compared without regard to case, so `Admin` would be `admin` by another name.
+    let same = roles::all(cx).await?.iter().any(|known| known.eq_ignore_ascii_case(name));
+    if same || !roles::insert(cx, &role).await? {
         return Err(code::CONFLICT.because(format!("There is a role {name} already")).into());
     }
     Ok(role)
@@ -181,6 +187,16 @@ async fn check_roles(cx: &mut Read, wanted: &[Role]) -> Result<()> {
     match wanted.iter().find(|role| !known.contains(role)) {
         Some(role) => Err(code::NO_SUCH_ROLE.because(format!("There is no role {role}")).into()),
         None => Ok(()),
+    }
+}
+
+/// Names under which the platform itself acts.
+fn refuse_reserved(name: &UserName) -> Result<()> {
+    let tenant = Tenant::default();
+    let reserved = [Principal::anonymous(tenant.clone()), Principal::platform(tenant)];
+    match reserved.iter().any(|principal| principal.user.eq_ignore_ascii_case(name)) {
+        true => Err(code::BAD_REQUEST.found(vec![Finding::new("/name", "is reserved")]).into()),
+        false => Ok(()),
     }
 }
 

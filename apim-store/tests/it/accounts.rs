@@ -34,8 +34,13 @@ async fn a_user_is_made_with_roles_that_exist() {
         admin.post("/users", unknown).await.refused(412, 900986);
         let short = json!({ "name": "dave", "password": "short" });
         admin.post("/users", short).await.refused(400, 400);
-        let odd = json!({ "name": "a<b", "password": PASSWORD });
-        admin.post("/users", odd).await.refused(400, 400);
+        for odd in ["a<b", "", "@carbon.super", "anonymous", "APIM.platform"] {
+            let odd = json!({ "name": odd, "password": PASSWORD });
+            admin.post("/users", odd).await.refused(400, 400);
+        }
+        let with_tenant = json!({ "name": "carol@carbon.super", "password": PASSWORD });
+        admin.post("/users", with_tenant).await.refused(409, 409);
+        assert_eq!(admin.get("/users/carol@carbon.super").await.is(200).json()["name"], "carol");
         let list = admin.get("/users?limit=2").await.is(200).json();
         assert_eq!((&list["list"][0]["name"], &list["pagination"]["total"]), (&json!("admin"), &json!(6)));
         admin.by(crate::place::DEVELOPER).get("/users").await.refused(401, 900910);
@@ -48,6 +53,7 @@ async fn roles_are_made_and_given() {
         let admin = place.admin();
         admin.post("/roles", json!({ "name": "pets/owner" })).await.is(201);
         admin.post("/roles", json!({ "name": "pets/owner" })).await.refused(409, 409);
+        admin.post("/roles", json!({ "name": "Admin" })).await.refused(409, 409);
         let more = json!({ "roles": ["Internal/subscriber", "pets/owner"] });
         let user = admin.put("/users/dev/roles", more).await.is(200).json();
         assert_eq!(user["roles"], json!(["Internal/subscriber", "pets/owner"]));

@@ -17,14 +17,21 @@ pub struct Keys {
     next: AtomicU32,
     /// Whether it cannot be reached.
     pub away: AtomicBool,
+    /// Whether it issues no tokens.
+    pub dry: AtomicBool,
 }
 
 impl Keys {
     /// A client that somebody registered elsewhere.
     pub fn registered(&self, owner: &str, id: &str) {
+        self.registered_as(owner, id, id);
+    }
+
+    /// The same, under a name.
+    pub fn registered_as(&self, owner: &str, id: &str, name: &str) {
         let spec = ClientSpec {
             tenant: Default::default(),
-            name: id.to_owned(),
+            name: name.to_owned(),
             owner: owner.into(),
             grant_types: vec!["client_credentials".to_owned()],
             redirect_uris: Vec::new(),
@@ -105,6 +112,9 @@ impl KeyManager for Keys {
 
     async fn issue(&self, request: TokenRequest) -> Result<Token, KeyManagerError> {
         self.known(&request.client)?;
+        if self.dry.load(Ordering::SeqCst) {
+            return Err(KeyManagerError::Invalid("no such scope".to_owned()));
+        }
         Ok(Token {
             access_token: Secret::new(format!("token-of-{}", request.client)),
             expires_in: request.lifetime.unwrap_or(Duration::from_secs(3600)),

@@ -131,6 +131,29 @@ async fn a_key_manager_that_is_away_is_our_failure_and_tells_nothing() {
 }
 
 #[tokio::test]
+async fn keys_that_get_no_token_are_told_all_the_same() {
+    let place = Place::each_seeded().await.remove(0);
+    let path = application(&place).await;
+    place.keys.dry.store(true, Ordering::SeqCst);
+    let made =
+        place.devportal().post(&format!("{path}/generate-keys"), wanted("PRODUCTION")).await.is(200).json();
+    assert_eq!(made["consumerSecret"], "secret-2");
+    assert!(made.get("token").is_none());
+    let token = format!("{path}/keys/PRODUCTION/generate-token");
+    place.devportal().post(&token, json!({})).await.refused(400, 400);
+}
+
+#[tokio::test]
+async fn a_client_left_behind_by_a_crash_does_not_stand_in_the_way() {
+    let place = Place::each_seeded().await.remove(0);
+    let id = made_id(&place, "shop").await;
+    place.keys.registered_as("dev", "left-behind", &format!("dev_{id}_PRODUCTION"));
+    let path = format!("/applications/{id}/generate-keys");
+    let made = place.devportal().post(&path, wanted("PRODUCTION")).await.is(200).json();
+    assert_ne!(made["consumerKey"], "left-behind");
+}
+
+#[tokio::test]
 async fn a_client_from_elsewhere_is_mapped_by_its_owner_only() {
     for place in Place::each_seeded().await {
         let path = application(&place).await;
