@@ -18,7 +18,7 @@ pub(super) fn noun() -> Noun {
         operations: vec![
             read("GET /scopes", &[API_VIEW, SHARED_SCOPE_MANAGE], list),
             write("POST /scopes", &[SHARED_SCOPE_MANAGE], create),
-            read("GET /scopes/{scopeId}", &[SHARED_SCOPE_MANAGE], get),
+            read("GET /scopes/{scopeId}", &[API_VIEW, SHARED_SCOPE_MANAGE], get),
             write("PUT /scopes/{scopeId}", &[SHARED_SCOPE_MANAGE], replace),
             write("DELETE /scopes/{scopeId}", &[SHARED_SCOPE_MANAGE], delete),
             read(
