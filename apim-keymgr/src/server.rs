@@ -73,8 +73,11 @@ impl fmt::Debug for Stores {
 /// An OAuth 2.0 authorization server. Cloning shares it.
 ///
 /// As a tower service it takes full paths, as `/oauth2/token`, wherever it is mounted; what it does not know
-/// it answers with 404. It wants a tokio runtime with time. If the request's extensions hold a
-/// [`Peer`](apim_core::Peer), wrong passwords are counted per address too.
+/// it answers with 404. It wants a tokio runtime with time.
+///
+/// Whoever owns the socket puts a [`Peer`](apim_core::Peer) with the client's true address into the request's
+/// extensions. Wrong passwords are counted by user and address; without an address by user alone, and then
+/// anybody can keep anybody from logging in.
 #[derive(Clone)]
 pub struct Server(Arc<Core>);
 
