@@ -129,15 +129,15 @@ pub(crate) async fn undeploy(cx: &mut Write, api: &ApiId, environment: &str) -> 
 
 /// A step of an API's life.
 #[derive(Debug, Clone)]
-pub struct Step {
+pub(crate) struct Step {
     /// From where.
-    pub previous: State,
+    pub(crate) previous: State,
     /// To where.
-    pub next: State,
+    pub(crate) next: State,
     /// Who did it.
-    pub who: String,
+    pub(crate) who: String,
     /// When.
-    pub at: Timestamp,
+    pub(crate) at: Timestamp,
 }
 
 /// Logs a step; `version` is the API's at that change.

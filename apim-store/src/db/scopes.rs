@@ -76,16 +76,11 @@ pub(crate) async fn put(cx: &mut Write, scope: &StoredScope) -> Result<()> {
     Ok(())
 }
 
-/// Deletes the scopes that are local to an API, save these.
-pub(crate) async fn keep_local(cx: &mut Write, api: &ApiId, names: &[String]) -> Result<()> {
-    let rows = cx.rows("SELECT name FROM scope WHERE tenant = $1 AND api = $2", [api.into()]).await?;
-    for row in &rows {
-        let name: String = row.get("name")?;
-        if !names.contains(&name) {
-            cx.change("DELETE FROM scope WHERE tenant = $1 AND name = $2", [(&name).into()]).await?;
-        }
-    }
-    Ok(())
+/// The scopes that are local to an API.
+pub(crate) async fn local(cx: &mut Read, api: &ApiId) -> Result<Vec<StoredScope>> {
+    let sql = "SELECT id, name, display_name, description, roles, api FROM scope
+        WHERE tenant = $1 AND api = $2";
+    cx.rows(sql, [api.into()]).await?.iter().map(scope).collect()
 }
 
 fn scope(row: &Row) -> Result<StoredScope> {

@@ -132,6 +132,10 @@ impl Call {
     /// 400 if it is not JSON.
     pub fn json(&self, name: &str) -> Result<Option<Value>> {
         let Some(part) = self.part(name) else { return Ok(None) };
+        if part.bytes.len() > super::frame::JSON_LIMIT {
+            let text = format!("{name} may have {} bytes", super::frame::JSON_LIMIT);
+            return Err(code::TOO_LARGE.because(text).into());
+        }
         let bad = |error: serde_json::Error| -> Refusal {
             code::BAD_REQUEST.found(vec![Finding::new(name, format!("is not JSON: {error}"))])
         };

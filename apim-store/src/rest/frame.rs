@@ -32,7 +32,7 @@ use crate::principal::{self, Principal};
 use crate::store::Store;
 
 /// A JSON body may be this long.
-const JSON_LIMIT: usize = 1 << 20;
+pub(super) const JSON_LIMIT: usize = 1 << 20;
 /// A form may be this long.
 const FORM_LIMIT: usize = 10 << 20;
 /// A form may have so many parts.

@@ -126,6 +126,7 @@ pub async fn create(cx: &mut Write, draft: Value, given: Option<Given>) -> Resul
         let text = format!("There is no business plan {}", strangers.join(", "));
         return Err(code::BAD_PLAN.because(text).into());
     }
+    endpoint_secrets::seal(cx, &mut doc, None)?;
     insert(cx, doc, Named { name, version, context, provider }, given).await
 }
 
@@ -141,7 +142,6 @@ async fn insert(cx: &mut Write, mut doc: Value, named: Named, text: Option<Vec<u
     doc["name"] = named.name.as_str().into();
     doc["version"] = named.version.as_str().into();
     doc["context"] = named.context.as_str().into();
-    endpoint_secrets::seal(cx, &mut doc, None)?;
     let text = match text {
         Some(text) => text,
         None => definition::written(&doc),
@@ -257,7 +257,7 @@ pub async fn delete(cx: &mut Write, id: &str, expected: &Expected) -> Result<()>
         let text = format!("{subscribers} applications have subscribed to it; retire it first");
         return Err(code::API_IN_USE.because(text).into());
     }
-    scope::release(cx, &api.id).await?;
+    scope::release(cx, &api).await?;
     apis::delete(cx, &api.id).await?;
     cx.tell(Change::ApiUndeployed(api.id.clone()));
     Ok(())

@@ -1,11 +1,14 @@
 //! Scopes that APIs bring along: unique in the tenant, bound to roles.
 
+use apim_core::model::{ApiId, Scope};
+use serde_json::Value;
+
 use super::api::text;
+use super::roles;
 use crate::db::Write;
 use crate::db::apis::{self, StoredApi, texts};
 use crate::db::scopes::{self, StoredScope};
 use crate::error::{Finding, Result, code};
-use apim_core::model::{ApiId, Scope};
 
 /// Registers the scopes of an API's document as its own, and forgets those it no longer has.
 ///
@@ -18,6 +21,9 @@ pub(super) async fn claim(cx: &mut Write, api: &StoredApi) -> Result<()> {
     for entry in &entries {
         let scope = &entry["scope"];
         let name = text(scope, "name").to_owned();
+        if roles::of_scope(&name).is_some() {
+            return Err(code::SCOPE_OF_ANOTHER.because(format!("{name} belongs to the platform")).into());
+        }
         let known = scopes::named(cx, &Scope::from(name.as_str())).await?;
         if let Some(known) = &known
             && let Some(owner) = &known.api
@@ -45,7 +51,7 @@ pub(super) async fn claim(cx: &mut Write, api: &StoredApi) -> Result<()> {
         scopes::put(cx, &stored).await?;
         mine.push(name);
     }
-    scopes::keep_local(cx, &api.id, &mine).await?;
+    let_go(cx, api, &mine).await?;
     declared(cx, api, &mine).await
 }
 
@@ -72,6 +78,32 @@ async fn declared(cx: &mut Write, api: &StoredApi, mine: &[String]) -> Result<()
 }
 
 /// Forgets the scopes of an API that goes.
-pub(super) async fn release(cx: &mut Write, api: &ApiId) -> Result<()> {
-    scopes::keep_local(cx, api, &[]).await
+pub(super) async fn release(cx: &mut Write, api: &StoredApi) -> Result<()> {
+    let_go(cx, api, &[]).await
+}
+
+/// Forgets what is local to an API, save these. Another version that uses a scope inherits it.
+async fn let_go(cx: &mut Write, api: &StoredApi, keep: &[String]) -> Result<()> {
+    let mut gone = scopes::local(cx, &api.id).await?;
+    gone.retain(|scope| !keep.contains(&scope.name));
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let mut versions = apis::named(cx, &api.name).await?;
+    versions.retain(|other| other.id != api.id);
+    for mut scope in gone {
+        match versions.iter().find(|other| declares(&other.doc, &scope.name)) {
+            Some(heir) => {
+                scope.api = Some(heir.id.clone());
+                scopes::put(cx, &scope).await?;
+            }
+            None => scopes::delete(cx, &scope.name).await?,
+        }
+    }
+    Ok(())
+}
+
+fn declares(doc: &Value, name: &str) -> bool {
+    let entries = doc["scopes"].as_array().map(Vec::as_slice).unwrap_or_default();
+    entries.iter().any(|entry| entry["scope"]["name"] == name)
 }

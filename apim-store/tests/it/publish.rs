@@ -529,6 +529,12 @@ async fn a_scope_belongs_to_one_api_and_its_versions() {
         publisher.post("/apis", scoped("Two", "/two")).await.refused(400, 900988);
         let copy = format!("/apis/copy-api?apiId={}&newVersion=2.0.0", id(&first));
         publisher.post(&copy, Value::Null).await.is(201);
+        // The second version inherits what the first leaves behind.
+        publisher.delete(&format!("/apis/{}", id(&first))).await.is(200);
+        publisher.call("HEAD", "/scopes/dmV0", "", Vec::new()).await.is(200);
+        let mut grab = scoped("Grab", "/grab");
+        grab["scopes"][0]["scope"]["name"] = "apim:admin".into();
+        publisher.post("/apis", grab).await.refused(400, 900988);
         let mut undeclared = scoped("Three", "/three");
         undeclared["scopes"] = json!([]);
         undeclared["operations"][0]["scopes"] = json!(["nobody's"]);

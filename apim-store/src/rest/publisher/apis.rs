@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 
 use crate::db::api_search::{self, Field};
-use crate::db::{Read, Write, apis};
-use crate::error::{Finding, Result, code};
+use crate::db::{Desk, Read, Write, apis};
+use crate::error::{Error, Failure, Finding, Result, code};
 use crate::rest::answer::Answer;
 use crate::rest::call::Call;
 use crate::rest::contract::Noun;
-use crate::rest::operation::{read, write};
+use crate::rest::operation::{outside, read, write};
 use crate::rest::scope::*;
 use crate::service::definition::Given;
 use crate::service::{api, search};
@@ -18,8 +18,8 @@ pub(super) fn noun() -> Noun {
         operations: vec![
             read("GET /apis", &[API_VIEW, API_MANAGE, API_IMPORT_EXPORT, API_LIST_VIEW], list),
             write("POST /apis", &[API_CREATE, API_MANAGE], create),
-            write("POST /apis/import-openapi", &[API_CREATE, API_MANAGE], import),
-            read("POST /apis/validate-openapi", &[API_CREATE, API_MANAGE], validate_definition),
+            outside("POST /apis/import-openapi", &[API_CREATE, API_MANAGE], import),
+            outside("POST /apis/validate-openapi", &[API_CREATE, API_MANAGE], validate_definition),
             read("POST /apis/validate", &[API_CREATE, API_MANAGE], validate),
             write("POST /apis/copy-api", &[API_CREATE, API_MANAGE], copy),
             read(
@@ -30,7 +30,7 @@ pub(super) fn noun() -> Noun {
             write("PUT /apis/{apiId}", &[API_CREATE, API_MANAGE, API_PUBLISH], update),
             write("DELETE /apis/{apiId}", &[API_DELETE, API_MANAGE, API_IMPORT_EXPORT], delete),
             read("GET /apis/{apiId}/swagger", &[API_VIEW, API_MANAGE, API_DEFINITION_VIEW], definition),
-            write("PUT /apis/{apiId}/swagger", &[API_CREATE, API_MANAGE], update_definition),
+            outside("PUT /apis/{apiId}/swagger", &[API_CREATE, API_MANAGE], update_definition),
             read(
                 "GET /search",
                 &[API_VIEW, API_MANAGE, API_IMPORT_EXPORT, API_PRODUCT_IMPORT_EXPORT],
@@ -69,8 +69,8 @@ async fn create(cx: &mut Write, call: Call) -> Result<Answer> {
     Ok(created(&made))
 }
 
-async fn import(cx: &mut Write, call: Call) -> Result<Answer> {
-    let given = Given::read(given(&call)?)?;
+async fn import(desk: &mut Desk, call: Call) -> Result<Answer> {
+    let given = understood(given(&call)?).await?;
     let mut draft = match call.json("additionalProperties")? {
         Some(draft @ Value::Object(_)) => draft,
         None => json!({}),
@@ -82,7 +82,9 @@ async fn import(cx: &mut Write, call: Call) -> Result<Answer> {
     complete(&mut draft, &given);
     crate::rest::frame::textual_versions(&mut draft);
     call.check_component("API", &draft)?;
-    let made = api::create(cx, draft, Some(given)).await?;
+    let mut cx = desk.write().await?;
+    let made = api::create(&mut cx, draft, Some(given)).await?;
+    cx.commit().await?;
     Ok(created(&made))
 }
 
@@ -109,12 +111,12 @@ fn plain(title: &str) -> String {
     title.trim().to_owned()
 }
 
-async fn validate_definition(_: &mut Read, call: Call) -> Result<Answer> {
+async fn validate_definition(_: &mut Desk, call: Call) -> Result<Answer> {
     let text = given(&call)?;
     let content = String::from_utf8_lossy(&text).into_owned();
     let content = if call.flag("returnContent") == Some(true) { json!(content) } else { Value::Null };
     // A definition that is not valid is what was asked about, not a mistake of asking.
-    Ok(Answer::ok(match Given::read(text) {
+    Ok(Answer::ok(match understood(text).await {
         Ok(given) => json!({
             "isValid": true,
             "content": content,
@@ -129,7 +131,8 @@ async fn validate_definition(_: &mut Read, call: Call) -> Result<Answer> {
             },
             "errors": [],
         }),
-        Err(refusal) => json!({
+        Err(Error::Failed(failure)) => return Err(failure.into()),
+        Err(Error::Refused(refusal)) => json!({
             "isValid": false,
             "content": content,
             "errors": refusal.findings.iter().map(|finding| json!({
@@ -139,6 +142,12 @@ async fn validate_definition(_: &mut Read, call: Call) -> Result<Answer> {
             })).collect::<Vec<_>>(),
         }),
     }))
+}
+
+/// Reads a definition where that may take a while: on no transaction's time, and on no worker's.
+async fn understood(text: Vec<u8>) -> Result<Given> {
+    let reading = tokio::task::spawn_blocking(move || Given::read(text));
+    Ok(reading.await.map_err(Failure::from_error)??)
 }
 
 /// The definition that stands in a form, as a file or as text.
@@ -194,9 +203,11 @@ async fn definition(cx: &mut Read, call: Call) -> Result<Answer> {
     Ok(Answer::bytes(media_type(&text), text).etag(found.version))
 }
 
-async fn update_definition(cx: &mut Write, call: Call) -> Result<Answer> {
-    let given = Given::read(given(&call)?)?;
-    let (changed, text) = api::redefine(cx, call.parameter("apiId")?, &call.if_match(), given).await?;
+async fn update_definition(desk: &mut Desk, call: Call) -> Result<Answer> {
+    let given = understood(given(&call)?).await?;
+    let mut cx = desk.write().await?;
+    let (changed, text) = api::redefine(&mut cx, call.parameter("apiId")?, &call.if_match(), given).await?;
+    cx.commit().await?;
     Ok(Answer::bytes(media_type(&text), text).etag(changed.version))
 }
 
