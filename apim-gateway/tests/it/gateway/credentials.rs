@@ -376,3 +376,76 @@ async fn tokens_that_are_no_jwts_are_asked_about_where_there_is_somebody_to_ask(
     assert_eq!(bench.with_token("o.pa.que").await.verdict(), (401, "900901".into()));
     assert_eq!(bench.with_token(&bench.token(json!({}))).await.verdict().0, 200);
 }
+
+#[tokio::test]
+async fn the_state_of_an_api_decides_who_may_call_it() {
+    let bench = Bench::new().await;
+    bench.apply(change("SubscriptionRemoved", json!("sub-1"))).await;
+    let token = bench.token(json!({}));
+    for (revision, state, verdict) in [
+        (2, "created", (403, "900908")),
+        (3, "prototyped", (200, "pong")),
+        (4, "published", (403, "900908")),
+        (5, "deprecated", (403, "900908")),
+    ] {
+        bench.apply(Change::ApiDeployed(Arc::new(pets(json!({"state": state, "revision": revision}))))).await;
+        assert_eq!(bench.with_token(&token).await.verdict(), (verdict.0, verdict.1.into()), "{state}");
+    }
+    bench.apply(subscription("UNBLOCKED")).await;
+    assert_eq!(bench.with_token(&token).await.verdict().0, 200);
+}
+
+#[tokio::test]
+async fn a_subscription_blocked_for_production_leaves_the_sandbox_open() {
+    let bench = Bench::new().await;
+    bench.apply(subscription("PROD_ONLY_BLOCKED")).await;
+    let mapping =
+        json!({"application": "app-1", "key_manager": "km", "client": "client-2", "key_type": "SANDBOX"});
+    bench.apply(change("KeyMappingSaved", mapping)).await;
+    assert_eq!(bench.with_token(&bench.token(json!({}))).await.verdict(), (401, "900907".into()));
+    let sandbox = bench.token(json!({"azp": "client-2", "jti": "token-2"}));
+    assert_eq!(bench.with_token(&sandbox).await.verdict().0, 200);
+}
+
+#[tokio::test]
+async fn an_api_accepts_tokens_of_its_own_key_managers_only() {
+    let bench = Bench::new().await;
+    let token = bench.token(json!({}));
+    for (revision, managers, verdict) in
+        [(2, json!(["other"]), (401, "900901")), (3, json!(["other", "km"]), (200, "pong"))]
+    {
+        let api = pets(json!({"key_managers": managers, "revision": revision}));
+        bench.apply(Change::ApiDeployed(Arc::new(api))).await;
+        assert_eq!(bench.with_token(&token).await.verdict(), (verdict.0, verdict.1.into()));
+    }
+    bench.apply(change("KeyManagerRemoved", json!("km"))).await;
+    assert_eq!(bench.with_token(&token).await.verdict(), (401, "900901".into()));
+}
+
+#[tokio::test]
+async fn hostile_credentials_are_refused_and_end_nothing() {
+    let bench = Bench::new().await;
+    let long = format!("Bearer {}", "a".repeat(100_000));
+    let dots = format!("Bearer {}", ".".repeat(1000));
+    let nested = URL_SAFE_NO_PAD.encode("[".repeat(10_000));
+    let deep = format!("Bearer {nested}.{nested}.{nested}");
+    for value in [
+        long.as_str(),
+        &dots,
+        &deep,
+        "Bearer",
+        "Bearer ",
+        "Bearer  \t",
+        "bearer a,b,,c,",
+        "Bearer a, Bearer b",
+    ] {
+        let reply = bench.get("/petstore/1.0.0/pets", &[("authorization", value)]).await;
+        assert_eq!(reply.verdict(), (401, "900901".into()), "{:?}", &value[..value.len().min(30)]);
+    }
+    let request = http::Request::get("/petstore/1.0.0/pets")
+        .header("authorization", http::HeaderValue::from_bytes(b"Bearer \xff\xfe").unwrap())
+        .body(apim_core::Body::empty())
+        .unwrap();
+    assert_eq!(bench.send(request).await.status, 401);
+    assert_eq!(bench.with_token(&bench.token(json!({}))).await.verdict().0, 200);
+}

@@ -1,6 +1,7 @@
 //! What the gateway promises to whoever calls it, one module per promise.
 
 mod changes;
+mod configuration;
 mod cost;
 mod credentials;
 mod limits;

@@ -1,0 +1,40 @@
+//! A configuration that cannot be meant does not start.
+
+use apim_gateway::Gateway;
+use apim_gateway::config::File;
+
+async fn mistake(yaml: &str) -> String {
+    let config = match File::parse(yaml).and_then(File::resolve) {
+        Ok(config) => config,
+        Err(error) => return error.to_string(),
+    };
+    Gateway::builder().config(config).build().await.err().map_or_else(String::new, |error| error.to_string())
+}
+
+#[tokio::test]
+async fn mistakes_are_told_with_their_place() {
+    assert_eq!(mistake("").await, "");
+    assert_eq!(
+        mistake("handlers: [{use: cors, origins: [https://shop.example]}, {use: anonymous}]").await,
+        ""
+    );
+    for (yaml, place) in [
+        ("handlers: [{use: cors, origin: x}]", "gateway.handlers[0].cors: unknown field `origin`"),
+        ("handlers: [{use: cors, origins: x}]", "gateway.handlers[0].cors.origins: "),
+        (
+            "handlers: [{use: cors}, {use: teleport}]",
+            "gateway.handlers[1].teleport: nothing of that name is installed",
+        ),
+        ("handlers: [{use: throttle, limit: 7}]", "unknown field `limit`, it has no configuration"),
+        ("handlers: [{name: cors}]", "use"),
+        ("handler: []", "handler"),
+        ("trusted_proxies: [10.0.0.0/33]", "trusted_proxies[0]: "),
+        ("leeway_seconds: -1", "leeway_seconds"),
+        ("leeway_seconds: 301", "leeway_seconds: at most 300"),
+        ("[", ""),
+        ("a: &a [*a, *a]", ""),
+    ] {
+        let text = mistake(yaml).await;
+        assert!(!text.is_empty() && text.contains(place), "{yaml}: {text}");
+    }
+}
