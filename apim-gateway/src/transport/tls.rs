@@ -129,15 +129,25 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
 
 /// The authorities in PEM text, as trust anchors.
 ///
+/// Bundles of operating systems hold a few that break the rules rustls insists on. Those are passed over, as
+/// long as another can be used; nothing is trusted by that.
+///
 /// # Errors
 ///
-/// [`TlsError`] if there is none, or one cannot be used.
+/// [`TlsError`] if there is none, or none can be used.
 pub fn roots(pem: &[u8]) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
+    let mut refused = None;
     for certificate in certificates(pem)? {
-        roots.add(certificate).map_err(TlsError::Unusable)?;
+        if let Err(error) = roots.add(certificate) {
+            tracing::debug!(%error, "an authority cannot be used");
+            refused = Some(error);
+        }
     }
-    Ok(roots)
+    match refused {
+        Some(error) if roots.is_empty() => Err(TlsError::Unusable(error)),
+        _ => Ok(roots),
+    }
 }
 
 /// A client's configuration that trusts these authorities and no others. Host names are checked. ALPN is
@@ -152,4 +162,33 @@ pub fn client_config(roots: RootCertStore) -> Result<ClientConfig, TlsError> {
         .map_err(TlsError::Unusable)?
         .with_root_certificates(roots)
         .with_no_client_auth())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    const NO_CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+
+    #[test]
+    fn one_authority_that_cannot_be_used_does_not_take_the_others_along() {
+        let good = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap().cert.pem();
+        let bundle = format!("{NO_CERTIFICATE}{good}");
+        assert_eq!(roots(bundle.as_bytes()).unwrap().len(), 1);
+        assert!(matches!(roots(NO_CERTIFICATE.as_bytes()), Err(TlsError::Unusable(_))));
+        assert!(matches!(roots(b""), Err(TlsError::NoCertificate)));
+    }
+
+    #[test]
+    fn a_key_that_belongs_to_another_certificate_is_refused() {
+        let one = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let other = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let (chain, key) = (one.cert.pem(), other.signing_key.serialize_pem());
+        assert!(matches!(
+            Certificate::from_pem(chain.as_bytes(), key.as_bytes()),
+            Err(TlsError::Unusable(_))
+        ));
+    }
 }

@@ -88,14 +88,20 @@ impl Plan {
         Self { endpoint: Endpoint::new(url), server, upstream: UpstreamConfig::default() }
     }
 
-    pub fn try_bind(self) -> Result<Bound<Straight>, ServerError> {
+    /// Server and upstream without a listener: as a service that is embedded somewhere.
+    pub fn embedded(self) -> (Straight, ServerConfig) {
         let mut api: Api = serde_json::from_value(serde_json::json!(
             {"name": "pets", "version": "1", "context": "/pets"}
         ))
         .unwrap();
         api.endpoints.production = Some(self.endpoint);
         let upstream = Upstream::new(self.upstream, 2, Arc::new(Number));
-        Server::new(Straight { api: Arc::new(api), upstream }, self.server).bind()
+        (Straight { api: Arc::new(api), upstream }, self.server)
+    }
+
+    pub fn try_bind(self) -> Result<Bound<Straight>, ServerError> {
+        let (straight, config) = self.embedded();
+        Server::new(straight, config).bind()
     }
 
     pub fn start(self) -> Running {

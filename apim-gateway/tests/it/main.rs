@@ -4,6 +4,7 @@
 
 mod bench;
 mod drain;
+mod embedded;
 mod gateway;
 mod http1;
 mod http2;
