@@ -18,4 +18,5 @@ mod policies;
 mod publish;
 mod settings;
 mod stores;
+mod subscribers;
 mod subscriptions;
