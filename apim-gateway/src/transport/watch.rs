@@ -118,7 +118,7 @@ impl Sweep {
             watches.running = true;
             drop(watches);
             self.tick();
-            tokio::spawn(run(Running(self.clone())));
+            tokio::spawn(run(Running(Some(self.clone()))));
         }
         watch
     }
@@ -154,20 +154,23 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(NEVER)
 }
 
-/// Remembers that nobody ticks any more, even when a runtime ends and drops the task.
-struct Running(Arc<Sweep>);
+/// Remembers that nobody ticks any more when a runtime ends and drops the task.
+struct Running(Option<Arc<Sweep>>);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.lock().running = false;
+        if let Some(sweep) = self.0.take() {
+            sweep.lock().running = false;
+        }
     }
 }
 
-async fn run(sweep: Running) {
-    loop {
+async fn run(mut running: Running) {
+    while let Some(sweep) = &running.0 {
         tokio::time::sleep(TICK).await;
-        if !sweep.0.tick() {
-            return;
+        if !sweep.tick() {
+            // The tick has said so itself, and another task may be running by now.
+            running.0 = None;
         }
     }
 }
