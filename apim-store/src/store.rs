@@ -151,7 +151,12 @@ impl std::fmt::Debug for Store {
     }
 }
 
+/// Makes the folder for its owner only: it holds hashes of passwords, and the key that seals secrets. One
+/// that exists keeps the permissions its owner gave it.
 fn prepare(folder: &Path) -> Result<()> {
-    std::fs::create_dir_all(folder)
-        .map_err(|error| Failure::new(format!("{}: {error}", folder.display())).into())
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).map_err(|error| Failure::new(format!("{}: {error}", folder.display())).into())
 }

@@ -85,6 +85,18 @@ async fn what_was_acknowledged_is_there_after_a_crash() {
     }
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn the_folder_and_the_sealing_key_are_their_owners_only() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("data");
+    let _store = Store::open(apim_store::Settings::new("sqlite:apim.db", &folder)).await.unwrap();
+    let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&folder), 0o700);
+    assert_eq!(mode(&folder.join("seal.key")), 0o600);
+}
+
 #[tokio::test]
 async fn a_cursor_from_another_life_needs_a_snapshot() {
     for database in databases().await {
