@@ -29,14 +29,33 @@ pub struct Authentication {
     clock: Arc<dyn Clock>,
     anonymous: Principal,
     missing: String,
+    keep_credentials: bool,
+}
+
+/// What `use: authentication` can be told.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Whether the caller's token or API key is passed on to the backend. Default: no.
+    pub keep_credentials: bool,
 }
 
 /// Nothing to configure.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Config {}
+pub struct Nothing {}
 
 impl Authentication {
+    fn take(&self, exchange: &mut Exchange) -> Result<Option<Credential>, Fault> {
+        let original = self.keep_credentials.then(|| (exchange.headers().clone(), exchange.uri().clone()));
+        let credential = self.readers.take(exchange);
+        if let Some((headers, uri)) = original {
+            let head = exchange.head_mut();
+            (head.headers, head.uri) = (headers, uri);
+        }
+        credential
+    }
+
     fn identify(&self, exchange: &mut Exchange, claims: Arc<Claims>) -> Result<Flow, Fault> {
         let trusted = &self.site.api.key_managers;
         if !trusted.is_empty() && !trusted.contains(&claims.key_manager) {
@@ -86,7 +105,7 @@ impl Authentication {
 impl Prompt for Authentication {
     fn request<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a, Result<Flow, Fault>> {
         let open = exchange.context().operation().is_some_and(|operation| operation.auth == AuthType::None);
-        let credential = match self.readers.take(exchange) {
+        let credential = match self.take(exchange) {
             _ if open => {
                 exchange.context_mut().principal = Some(self.anonymous.clone());
                 return Step::Done(Ok(Flow::Continue));
@@ -117,13 +136,22 @@ impl Provide<Link> for Authentication {
     const NAME: &'static str = "authentication";
     type Config = Config;
 
-    async fn build(_: Config, parts: &Parts) -> Result<Link, BuildError> {
+    async fn build(config: Config, parts: &Parts) -> Result<Link, BuildError> {
+        let keep_credentials = config.keep_credentials;
         let site = parts.get::<Arc<Site>>()?;
         let verifier = parts.get()?;
         let readers = site.readers.clone();
         let missing = missing(&readers);
         let anonymous = anonymous(&site);
-        Ok(Link::prompt(Self { site, readers, verifier, clock: parts.clock(), anonymous, missing }))
+        Ok(Link::prompt(Self {
+            site,
+            readers,
+            verifier,
+            clock: parts.clock(),
+            anonymous,
+            missing,
+            keep_credentials,
+        }))
     }
 }
 
@@ -140,9 +168,9 @@ impl Filter for Anonymous {
 
 impl Provide<Link> for Anonymous {
     const NAME: &'static str = "anonymous";
-    type Config = Config;
+    type Config = Nothing;
 
-    async fn build(_: Config, parts: &Parts) -> Result<Link, BuildError> {
+    async fn build(_: Nothing, parts: &Parts) -> Result<Link, BuildError> {
         Ok(Link::filter(Self(anonymous(&*parts.get::<Arc<Site>>()?))))
     }
 }

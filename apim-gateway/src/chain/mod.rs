@@ -2,7 +2,7 @@
 //!
 //! Each API has a pipeline of its own, of links that were built for it, so that what follows from the API
 //! (header names, keys of limits, rules) is computed when it is deployed and not for every request. First
-//! stand the gateway's links, then the API's own handlers, then its mediators, then the [`Origin`].
+//! stand the gateway's links, then the API's own handlers, then its mediators, then the upstream.
 
 mod origin;
 

@@ -449,3 +449,19 @@ async fn hostile_credentials_are_refused_and_end_nothing() {
     assert_eq!(bench.send(request).await.status, 401);
     assert_eq!(bench.with_token(&bench.token(json!({}))).await.verdict().0, 200);
 }
+
+#[tokio::test]
+async fn credentials_reach_the_backend_only_where_that_was_asked_for() {
+    let yaml = "handlers: [{use: resource}, {use: authentication, keep_credentials: true}, {use: headers}]";
+    let file = apim_gateway::config::File::parse(yaml).unwrap();
+    let bench = Bench::with(|builder| builder.config(file.resolve().unwrap())).await;
+    let token = bench.token(json!({}));
+    assert_eq!(bench.with_token(&token).await.verdict().0, 200);
+    assert_eq!(bench.last().headers["authorization"], format!("Bearer {token}"));
+
+    // What was not meant for the gateway is the backend's business.
+    let bench = Bench::new().await;
+    let both = format!("Basic eDp5, Bearer {token}", token = bench.token(json!({})));
+    assert_eq!(bench.get("/petstore/1.0.0/pets", &[("authorization", &both)]).await.verdict().0, 200);
+    assert_eq!(bench.last().headers["authorization"], "Basic eDp5");
+}
