@@ -56,7 +56,7 @@ async fn serve(flags: Flags) -> Result<(), Failure> {
     let identity = launch::config::Tls::identity(tls.as_ref(), &authority, &flags)?;
     // All addresses are taken before anything is written, so that a port in use leaves no trace.
     let control = launch::https::bind(flags.listen(flags.ports().control)).await?;
-    let node = Node::open(&flags, for_node, &identity, None).await?;
+    let node = Node::open(&flags, for_node, &identity, &data).await?;
     let plane = Plane::open(&flags, &data, &authority, &for_plane).await?;
     let source = plane.source();
 

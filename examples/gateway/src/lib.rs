@@ -4,19 +4,26 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use apim_core::{AnalyticsSink, Shutdown, SnapshotSource, SystemClock};
+use apim_core::{Shutdown, SnapshotSource, SystemClock};
+use apim_gateway::analytics::Lines;
 use apim_gateway::server::health::{BoundHealth, Health};
 use apim_gateway::server::{Bound, Server, ServerConfig};
 use apim_gateway::transport::tls::{client_config, roots};
 use apim_gateway::upstream::UpstreamConfig;
 use apim_gateway::{Gateway, config, format, mediation};
 use apim_throttle::LocalEngine;
-use launch::{Failure, Flags, Identity, OrFail as _};
+use launch::{Data, Failure, Flags, Identity, OrFail as _};
 use serde::Deserialize;
 use tokio::sync::watch;
 
 /// Where Debian and most others keep the authorities that a machine trusts.
 const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// The file in the data folder that has a line for each call.
+const CALLS: &str = "calls.jsonl";
+
+/// Bytes of that file, and of its predecessor.
+const CALLS_LIMIT: u64 = 64 << 20;
 
 /// The gateway's part of a settings file.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -50,23 +57,26 @@ impl Node {
         flags: &Flags,
         config: Config,
         identity: &Identity,
-        analytics: Option<Arc<dyn AnalyticsSink>>,
+        data: &Data,
     ) -> Result<Self, Failure> {
         let workers = config.workers.unwrap_or_else(cores);
         let settings = config.gateway.resolve().or_fail("a mistake in the settings")?;
         let clock = Arc::new(SystemClock);
-        let mut builder = Gateway::builder()
+        let calls = data.path().join(CALLS);
+        let calls =
+            Lines::append(&calls, CALLS_LIMIT).or_fail(format!("cannot write {}", calls.display()))?;
+        let gateway = Gateway::builder()
             .workers(workers)
             .clock(clock.clone())
             .throttle(Arc::new(LocalEngine::new(clock)))
             .formats(format::all())
             .mediators(mediation::builtin())
             .upstream(upstream(config.backend_authorities.as_deref())?)
-            .config(settings);
-        if let Some(sink) = analytics {
-            builder = builder.analytics(sink);
-        }
-        let gateway = builder.build().await.or_fail("cannot start the gateway")?;
+            .analytics(Arc::new(calls))
+            .config(settings)
+            .build()
+            .await
+            .or_fail("cannot start the gateway")?;
 
         let ports = flags.ports();
         let mut server = ServerConfig::default();
@@ -127,8 +137,13 @@ impl Node {
 pub fn describe(flags: &Flags) -> String {
     let (host, ports) = (flags.host(), flags.ports());
     format!(
-        "gateway        https://{host}:{}  http://{host}:{}\nhealth         http://127.0.0.1:{}/readyz\n",
-        ports.https, ports.http, ports.health
+        "gateway        https://{host}:{}  http://{host}:{}\n\
+         health         http://127.0.0.1:{}/readyz\n\
+         calls          {}, a line each\n",
+        ports.https,
+        ports.http,
+        ports.health,
+        flags.data.join(CALLS).display()
     )
 }
 

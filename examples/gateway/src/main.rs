@@ -41,7 +41,7 @@ async fn serve(arguments: Arguments) -> Result<(), Failure> {
     let source = source(&arguments, &data)?;
     let authority = Authority::open(&data)?;
     let identity = launch::config::Tls::identity(config.tls.as_ref(), &authority, flags)?;
-    let node = Node::open(flags, config, &identity, None).await?;
+    let node = Node::open(flags, config, &identity, &data).await?;
     if arguments.apis.is_some() {
         node.insist(&*source).await?;
     }

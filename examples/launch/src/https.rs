@@ -70,7 +70,8 @@ pub async fn serve(
                 return;
             };
             let service = router.map_request(move |mut request: http::Request<hyper::body::Incoming>| {
-                request.extensions_mut().insert(axum::extract::ConnectInfo(peer));
+                // By the client's address the key manager tells a user's wrong passwords from a stranger's.
+                request.extensions_mut().insert(apim_core::Peer { address: peer, tls: true });
                 request.map(axum::body::Body::new)
             });
             let mut builder = auto::Builder::new(TokioExecutor::new());

@@ -14,6 +14,28 @@ async fn an_imported_api_is_called_with_the_token_of_a_subscribed_application() 
 }
 
 #[tokio::test]
+async fn each_call_is_counted_with_its_application_and_its_outcome() {
+    let platform = Platform::with_a_published_api().await;
+    let token = platform.journey.token(&platform.keys, "").await;
+    platform.call_until("/pet/1", &token, 200).await;
+    platform.call("/pet/1", "not.a.token").await.expect(401);
+    let path = platform.data.path().join("calls.jsonl");
+    let patience = std::time::Instant::now() + std::time::Duration::from_secs(5);
+    loop {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let calls = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect::<Vec<_>>();
+        let served =
+            calls.iter().any(|call| call["proxyResponseCode"] == 200 && call["applicationName"] == "shop");
+        let refused = calls.iter().any(|call| call["errorCode"] == 900_901 && call["errorType"] == "AUTH");
+        if served && refused {
+            break;
+        }
+        assert!(std::time::Instant::now() < patience, "{text}");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
 async fn the_token_that_comes_with_the_keys_is_good_as_well() {
     let platform = Platform::with_a_published_api().await;
     platform.call_until("/pet/1", &platform.keys.access_token, 200).await;

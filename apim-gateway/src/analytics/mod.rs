@@ -1,9 +1,13 @@
 //! One event for every call of a known API (spec: gateway-observability, section 1).
 
+mod lines;
+
 use std::sync::Arc;
 
 use apim_core::model::Api;
 use apim_core::{AnalyticsSink, BuildError, CallEvent, Context, Filter, Link, Outcome, Parts, Provide};
+
+pub use lines::Lines;
 
 /// Gives the event of each call to an [`AnalyticsSink`] when the answer's last byte has left.
 pub struct Analytics {
