@@ -1,9 +1,9 @@
 //! Header hygiene: what the backend may believe.
 //!
-//! Headers by which gateways and balancers tell
-//! backends who calls are set by us or not at all, in every spelling that some backend might read. What
-//! belongs to one connection only (RFC 9110 section 7.6.1) is removed where connections meet, in
-//! [`upstream`](crate::upstream); credentials, where they are looked at, in [`auth`](crate::auth).
+//! Headers by which gateways and balancers tell backends who calls are set by us or not at all, in every
+//! spelling that some backend might read. What belongs to one connection only (RFC 9110 section 7.6.1) is
+//! removed where connections meet, in [`upstream`](crate::upstream); credentials, where they are looked at, in
+//! [`auth`](crate::auth).
 
 use std::sync::Arc;
 
