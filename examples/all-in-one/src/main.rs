@@ -63,15 +63,22 @@ async fn serve(flags: Flags) -> Result<(), Failure> {
     print!("{}{}", gateway::describe(&flags), control_plane::describe(&flags, plane.administrator.as_ref()));
 
     let (end, ended) = watch::channel(false);
+    let asked = end.clone();
     tokio::spawn(async move {
         launch::asked_to_end().await;
-        let _ = end.send(true);
+        let _ = asked.send(true);
     });
     let mut stop = ended.clone();
     let controlled = launch::https::serve(control, identity.server_config()?, plane.router, async move {
         let _ = stop.wait_for(|ended| *ended).await;
     });
-    let (served, ()) = tokio::join!(node.run(source, ended), controlled);
+    let served = async {
+        let served = node.run(source, ended).await;
+        // A platform without its gateway is not half a platform: whoever started it has to know.
+        let _ = end.send(true);
+        served
+    };
+    let (served, ()) = tokio::join!(served, controlled);
     // What is still being written has a moment to finish; what was acknowledged is safe already.
     let _ = tokio::time::timeout(Duration::from_secs(5), plane.store.close()).await;
     served
