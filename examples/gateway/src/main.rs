@@ -6,20 +6,20 @@ use std::sync::Arc;
 
 use apim_core::{SnapshotSource, SystemClock};
 use apim_gateway::source::{Files, Join, Remote, Saved};
-use clap::Parser;
+use clap::{ArgGroup, Parser};
 use gateway::{Config, Node, describe};
 use launch::{Authority, Data, Failure, Flags, OrFail as _};
 use tokio::sync::watch;
 
 /// The gateway. It serves what a control plane has deployed, or a folder of API files.
 #[derive(Parser)]
-#[command(name = "gateway", version)]
+#[command(name = "gateway", version, group = ArgGroup::new("what to serve").required(true).args(["join", "apis"]))]
 struct Arguments {
     #[command(flatten)]
     flags: Flags,
 
     /// Serves what a control plane has deployed: the join.json from its data folder.
-    #[arg(long, value_name = "FILE", conflicts_with = "apis", required_unless_present = "apis")]
+    #[arg(long, value_name = "FILE")]
     join: Option<PathBuf>,
 
     /// Serves a folder of API files, with no control plane; see the example's README for their form.
