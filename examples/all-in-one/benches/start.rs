@@ -24,7 +24,9 @@ async fn main() {
     let journey = Journey::begin(&first.control(), &ca).await;
     for number in 0..APIS {
         let (name, context) = (format!("Petstore{number}"), format!("/petstore{number}"));
-        let api = journey.import(PETSTORE, &name, &context, "http://127.0.0.1:9000").await;
+        // A scope belongs to one API.
+        let document = PETSTORE.replace("pets:write", &format!("pets{number}:write"));
+        let api = journey.import(&document, &name, &context, "http://127.0.0.1:9000").await;
         journey.deploy(&api).await;
         journey.lifecycle(&api, "Publish").await;
     }
