@@ -32,6 +32,17 @@ pub struct Keys {
     pub access_token: String,
 }
 
+/// A published API, and an application that has subscribed to it.
+#[derive(Debug, Clone)]
+pub struct Published {
+    /// The API's id.
+    pub api: String,
+    /// The application's id.
+    pub application: String,
+    /// The application's keys.
+    pub keys: Keys,
+}
+
 impl Journey {
     /// Registers a client and gets the administrator a token.
     pub async fn begin(control: &str, ca: &str) -> Self {
@@ -53,6 +64,18 @@ impl Journey {
             client.form(&url, text(&registered, "clientId"), text(&registered, "clientSecret"), &form).await;
         let token = text(&token.expect(200).json(), "access_token").to_owned();
         Self { client, control: control.to_owned(), token }
+    }
+
+    /// Goes all the way: imports a document as `/petstore`, deploys and publishes it, and subscribes the
+    /// application `shop`.
+    pub async fn publish(&self, document: &str, backend: &str) -> Published {
+        let api = self.import(document, "Petstore", "/petstore", backend).await;
+        self.deploy(&api).await;
+        self.lifecycle(&api, "Publish").await;
+        let application = self.application("shop", "Unlimited").await;
+        self.subscribe(&application, &api).await;
+        let keys = self.keys(&application).await;
+        Published { api, application, keys }
     }
 
     /// Calls an operation of the publisher with a JSON body.

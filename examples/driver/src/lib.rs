@@ -8,5 +8,5 @@ mod journey;
 mod process;
 
 pub use client::{Client, Reply};
-pub use journey::{Journey, Keys};
+pub use journey::{Journey, Keys, Published};
 pub use process::{Petstore, Process, free_offset, sibling};

@@ -7,7 +7,7 @@ mod journey;
 mod refusals;
 mod start;
 
-use driver::{Journey, Keys, Petstore, Process, free_offset};
+use driver::{Journey, Keys, Petstore, Process, Published, free_offset};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_all-in-one");
 const PETSTORE: &str = include_str!("../../../petstore/petstore.yaml");
@@ -27,12 +27,7 @@ impl Platform {
     async fn with_a_published_api() -> Self {
         let (process, data, journey) = empty().await;
         let petstore = Petstore::start().await;
-        let api = journey.import(PETSTORE, "Petstore", "/petstore", &petstore.url).await;
-        journey.deploy(&api).await;
-        journey.lifecycle(&api, "Publish").await;
-        let application = journey.application("shop", "Unlimited").await;
-        journey.subscribe(&application, &api).await;
-        let keys = journey.keys(&application).await;
+        let Published { api, application, keys } = journey.publish(PETSTORE, &petstore.url).await;
         Self { process, journey, _petstore: petstore, data, api, application, keys }
     }
 

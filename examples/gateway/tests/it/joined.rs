@@ -32,12 +32,7 @@ impl Pair {
         let ca = std::fs::read_to_string(control_data.path().join("ca.pem")).unwrap();
         let journey = Journey::begin(&control.control(), &ca).await;
         let petstore = Petstore::start().await;
-        let api = journey.import(PETSTORE, "Petstore", "/petstore", &petstore.url).await;
-        journey.deploy(&api).await;
-        journey.lifecycle(&api, "Publish").await;
-        let application = journey.application("shop", "Unlimited").await;
-        journey.subscribe(&application, &api).await;
-        let keys = journey.keys(&application).await;
+        let keys = journey.publish(PETSTORE, &petstore.url).await.keys;
         Self { control, gateway, journey, _petstore: petstore, control_data, gateway_data, keys }
     }
 
