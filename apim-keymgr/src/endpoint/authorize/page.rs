@@ -21,7 +21,7 @@ h1{font-size:1.4rem}label{display:block;margin-top:1rem;font-weight:600}\
 input{display:block;width:100%;box-sizing:border-box;padding:.6rem;font:inherit;border:1px solid #767676;border-radius:.3rem}\
 button{margin:1.5rem .5rem 0 0;padding:.6rem 1.2rem;font:inherit;border:1px solid #0b57a4;border-radius:.3rem;background:#fff;color:#0b57a4}\
 button[value=approve]{background:#0b57a4;color:#fff}:focus-visible{outline:3px solid #f9a825;outline-offset:2px}\
-[role=alert]{border-left:.3rem solid #b3261e;padding:.5rem .8rem;background:#fceeee}code{word-break:break-all}";
+[role=alert]{border-left:.3rem solid #b3261e;padding:.5rem .8rem;background:#fceeee}code{overflow-wrap:anywhere}";
 
 /// Asks the user for their name, their password, and their leave. The form goes to where the page came
 /// from, query included.
