@@ -49,6 +49,56 @@ pub struct ClientSecret {
 }
 
 /// Keeps OAuth clients.
+///
+/// The smallest that keeps its promises, which a suite looks after:
+///
+/// ```
+/// use apim_core::model::{ClientId, Tenant, UserName};
+/// use apim_core::store::{Client, ClientStore, StoreError};
+/// use std::sync::Mutex;
+///
+/// #[derive(Default)]
+/// struct Clients(Mutex<Vec<Client>>);
+///
+/// #[async_trait::async_trait]
+/// impl ClientStore for Clients {
+///     async fn client(&self, id: &ClientId) -> Result<Option<Client>, StoreError> {
+///         Ok(self.0.lock().unwrap().iter().find(|it| it.id == *id).cloned())
+///     }
+///     async fn client_named(&self, tenant: &Tenant, owner: &UserName, name: &str) -> Result<Option<Client>, StoreError> {
+///         let clients = self.0.lock().unwrap();
+///         Ok(clients.iter().find(|it| (&it.tenant, &it.owner, &*it.name) == (tenant, owner, name)).cloned())
+///     }
+///     async fn insert_client(&self, new: Client) -> Result<(), StoreError> {
+///         let mut clients = self.0.lock().unwrap();
+///         let same_name = |it: &Client| (&it.tenant, &it.owner, &it.name) == (&new.tenant, &new.owner, &new.name);
+///         if clients.iter().any(|it| it.id == new.id || same_name(it)) {
+///             return Err(StoreError::Exists);
+///         }
+///         clients.push(new);
+///         Ok(())
+///     }
+///     async fn update_client(&self, new: Client) -> Result<(), StoreError> {
+///         let mut clients = self.0.lock().unwrap();
+///         let same_name = |it: &Client| (&it.tenant, &it.owner, &it.name) == (&new.tenant, &new.owner, &new.name);
+///         if clients.iter().any(|it| it.id != new.id && same_name(it)) {
+///             return Err(StoreError::Exists);
+///         }
+///         let found = clients.iter_mut().find(|it| it.id == new.id && it.tenant == new.tenant);
+///         *found.ok_or(StoreError::NotFound)? = new;
+///         Ok(())
+///     }
+///     async fn delete_client(&self, tenant: &Tenant, id: &ClientId) -> Result<(), StoreError> {
+///         let mut clients = self.0.lock().unwrap();
+///         let found = clients.iter().position(|it| it.id == *id && it.tenant == *tenant);
+///         clients.remove(found.ok_or(StoreError::NotFound)?);
+///         Ok(())
+///     }
+/// }
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// apim_core::testing::stores::clients(&Clients::default()).await;
+/// # });
+/// ```
 #[async_trait]
 pub trait ClientStore: Send + Sync + 'static {
     /// By id. Ids are unique over all tenants, since a token request says nothing of its tenant.

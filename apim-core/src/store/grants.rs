@@ -72,6 +72,66 @@ pub enum Redeemed<T> {
 
 /// Keeps authorization codes and refresh tokens. Used-up ones are kept until they expire, so that reuse is
 /// noticed.
+///
+/// The smallest one keeps them in memory, each with whether it is used up:
+///
+/// ```
+/// use apim_core::Timestamp;
+/// use apim_core::model::Tenant;
+/// use apim_core::store::{AuthorizationCode, GrantStore, Redeemed, RefreshToken, StoreError};
+/// use std::collections::HashMap;
+/// use std::sync::Mutex;
+///
+/// #[derive(Default)]
+/// struct Grants {
+///     codes: Mutex<HashMap<String, (AuthorizationCode, bool)>>,
+///     refresh: Mutex<HashMap<String, (RefreshToken, bool)>>,
+/// }
+///
+/// /// One lock is held from the look to the mark, so that only one of two callers finds it good.
+/// fn redeem<T: Clone>(kept: &mut HashMap<String, (T, bool)>, hash: &str) -> Redeemed<T> {
+///     match kept.get_mut(hash) {
+///         None => Redeemed::Unknown,
+///         Some((grant, true)) => Redeemed::Reused(grant.clone()),
+///         Some((grant, used)) => {
+///             *used = true;
+///             Redeemed::Good(grant.clone())
+///         }
+///     }
+/// }
+///
+/// #[async_trait::async_trait]
+/// impl GrantStore for Grants {
+///     async fn insert_code(&self, code: AuthorizationCode) -> Result<(), StoreError> {
+///         self.codes.lock().unwrap().insert(code.hash.clone(), (code, false));
+///         Ok(())
+///     }
+///     async fn redeem_code(&self, hash: &str) -> Result<Redeemed<AuthorizationCode>, StoreError> {
+///         Ok(redeem(&mut self.codes.lock().unwrap(), hash))
+///     }
+///     async fn insert_refresh(&self, token: RefreshToken) -> Result<(), StoreError> {
+///         self.refresh.lock().unwrap().insert(token.hash.clone(), (token, false));
+///         Ok(())
+///     }
+///     async fn refresh(&self, hash: &str) -> Result<Option<RefreshToken>, StoreError> {
+///         let kept = self.refresh.lock().unwrap();
+///         Ok(kept.get(hash).filter(|(_, used)| !used).map(|(token, _)| token.clone()))
+///     }
+///     async fn redeem_refresh(&self, hash: &str) -> Result<Redeemed<RefreshToken>, StoreError> {
+///         Ok(redeem(&mut self.refresh.lock().unwrap(), hash))
+///     }
+///     async fn end_family(&self, tenant: &Tenant, family: &str) -> Result<Vec<RefreshToken>, StoreError> {
+///         let mut kept = self.refresh.lock().unwrap();
+///         let of_it = kept.values_mut().filter(|(it, used)| !used && it.tenant == *tenant && it.family == family);
+///         Ok(of_it.map(|(token, used)| { *used = true; token.clone() }).collect())
+///     }
+///     async fn forget_expired_grants(&self, before: Timestamp) -> Result<(), StoreError> {
+///         self.codes.lock().unwrap().retain(|_, (code, _)| code.expires_at >= before);
+///         self.refresh.lock().unwrap().retain(|_, (token, _)| token.expires_at >= before);
+///         Ok(())
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait GrantStore: Send + Sync + 'static {
     /// Keeps a code.

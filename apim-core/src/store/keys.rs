@@ -22,6 +22,50 @@ pub struct SigningKey {
 }
 
 /// Keeps signing keys.
+///
+/// The smallest one keeps them in memory and has nobody to tell of them:
+///
+/// ```
+/// use apim_core::model::{KeyManagerConfig, Tenant};
+/// use apim_core::store::{SigningKey, SigningKeyStore, StoreError};
+/// use std::sync::Mutex;
+///
+/// #[derive(Default)]
+/// struct Keys(Mutex<Vec<(Tenant, SigningKey)>>);
+///
+/// #[async_trait::async_trait]
+/// impl SigningKeyStore for Keys {
+///     async fn signing_keys(&self, tenant: &Tenant) -> Result<Vec<SigningKey>, StoreError> {
+///         let keys = self.0.lock().unwrap();
+///         Ok(keys.iter().filter(|(of, _)| of == tenant).map(|(_, key)| key.clone()).collect())
+///     }
+///     async fn insert_signing_key(
+///         &self,
+///         tenant: &Tenant,
+///         key: SigningKey,
+///         _published: KeyManagerConfig,
+///     ) -> Result<(), StoreError> {
+///         let mut keys = self.0.lock().unwrap();
+///         for (_, old) in keys.iter_mut().filter(|(of, _)| of == tenant) {
+///             old.retired_at.get_or_insert(key.created_at);
+///         }
+///         keys.push((tenant.clone(), key));
+///         Ok(())
+///     }
+///     async fn publish(&self, _: &Tenant, _published: KeyManagerConfig) -> Result<(), StoreError> {
+///         Ok(())
+///     }
+///     async fn delete_signing_key(
+///         &self,
+///         tenant: &Tenant,
+///         id: &str,
+///         _published: KeyManagerConfig,
+///     ) -> Result<(), StoreError> {
+///         self.0.lock().unwrap().retain(|(of, key)| of != tenant || key.id != id);
+///         Ok(())
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait SigningKeyStore: Send + Sync + 'static {
     /// All keys of a tenant, oldest first, retired ones too.
@@ -55,6 +99,39 @@ pub trait SigningKeyStore: Send + Sync + 'static {
 }
 
 /// Keeps revocations until they are moot. Each one goes out to gateways as an event.
+///
+/// The smallest one keeps them in memory, where no gateway learns of them:
+///
+/// ```
+/// use apim_core::Timestamp;
+/// use apim_core::model::{Revocation, Tenant, TokenId};
+/// use apim_core::store::{RevocationStore, StoreError};
+/// use std::sync::Mutex;
+///
+/// #[derive(Default)]
+/// struct Revoked(Mutex<Vec<(Tenant, Revocation)>>);
+///
+/// #[async_trait::async_trait]
+/// impl RevocationStore for Revoked {
+///     async fn revoke(&self, tenant: &Tenant, revocation: Revocation) -> Result<(), StoreError> {
+///         self.0.lock().unwrap().push((tenant.clone(), revocation));
+///         Ok(())
+///     }
+///     async fn is_revoked(&self, wanted: &TokenId) -> Result<bool, StoreError> {
+///         let is_it = |it: &Revocation| matches!(it, Revocation::Token { id, .. } if id == wanted);
+///         Ok(self.0.lock().unwrap().iter().any(|(_, it)| is_it(it)))
+///     }
+///     async fn revocations(&self, tenant: &Tenant) -> Result<Vec<Revocation>, StoreError> {
+///         let revoked = self.0.lock().unwrap();
+///         Ok(revoked.iter().filter(|(of, _)| of == tenant).map(|(_, it)| it.clone()).collect())
+///     }
+///     async fn forget_expired_revocations(&self, before: Timestamp) -> Result<(), StoreError> {
+///         let is_moot = |it: &Revocation| matches!(it, Revocation::Token { expires_at, .. } if *expires_at < before);
+///         self.0.lock().unwrap().retain(|(_, it)| !is_moot(it));
+///         Ok(())
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait RevocationStore: Send + Sync + 'static {
     /// Remembers a revocation. Repeating one does no harm.

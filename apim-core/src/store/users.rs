@@ -45,6 +45,57 @@ pub struct ScopeBinding {
 }
 
 /// Keeps users, and knows scopes.
+///
+/// The smallest that keeps its promises:
+///
+/// ```
+/// use apim_core::model::{Scope, Tenant, UserName};
+/// use apim_core::store::{ScopeBinding, StoreError, User, UserStore};
+/// use std::sync::Mutex;
+///
+/// /// Users, and what scopes ask for.
+/// #[derive(Default)]
+/// struct Users(Mutex<Vec<User>>, Vec<ScopeBinding>);
+///
+/// #[async_trait::async_trait]
+/// impl UserStore for Users {
+///     async fn user(&self, tenant: &Tenant, name: &UserName) -> Result<Option<User>, StoreError> {
+///         Ok(self.0.lock().unwrap().iter().find(|it| it.tenant == *tenant && it.name == *name).cloned())
+///     }
+///     async fn insert_user(&self, new: User) -> Result<(), StoreError> {
+///         let mut users = self.0.lock().unwrap();
+///         if users.iter().any(|it| it.tenant == new.tenant && it.name == new.name) {
+///             return Err(StoreError::Exists);
+///         }
+///         users.push(new);
+///         Ok(())
+///     }
+///     async fn update_user(&self, new: User) -> Result<(), StoreError> {
+///         let mut users = self.0.lock().unwrap();
+///         let found = users.iter_mut().find(|it| it.tenant == new.tenant && it.name == new.name);
+///         *found.ok_or(StoreError::NotFound)? = new;
+///         Ok(())
+///     }
+///     async fn delete_user(&self, tenant: &Tenant, name: &UserName) -> Result<(), StoreError> {
+///         let mut users = self.0.lock().unwrap();
+///         let found = users.iter().position(|it| it.tenant == *tenant && it.name == *name);
+///         users.remove(found.ok_or(StoreError::NotFound)?);
+///         Ok(())
+///     }
+///     async fn users(&self, tenant: &Tenant) -> Result<Vec<User>, StoreError> {
+///         let users = self.0.lock().unwrap();
+///         let mut users = users.iter().filter(|it| it.tenant == *tenant).cloned().collect::<Vec<_>>();
+///         users.sort_by(|a, b| a.name.cmp(&b.name));
+///         Ok(users)
+///     }
+///     async fn scope_bindings(&self, _: &Tenant, scopes: &[Scope]) -> Result<Vec<ScopeBinding>, StoreError> {
+///         Ok(self.1.iter().filter(|it| scopes.contains(&it.scope)).cloned().collect())
+///     }
+/// }
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// apim_core::testing::stores::users(&Users::default()).await;
+/// # });
+/// ```
 #[async_trait]
 pub trait UserStore: Send + Sync + 'static {
     /// By login name.
