@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use crate::RESIDENT;
 use crate::client::{Unregistered, described};
 use crate::grant;
+use crate::scope;
 use crate::server::Core;
 use crate::verify::Verifier;
 
@@ -77,6 +78,9 @@ impl KeyManager for Resident {
         };
         if !client.grant_types.iter().any(|grant| grant == grant::CLIENT_CREDENTIALS) {
             return Err(KeyManagerError::Invalid("the client may not use client_credentials".to_owned()));
+        }
+        if let Some(odd) = request.scopes.iter().find(|scope| !scope::is_one(scope)) {
+            return Err(KeyManagerError::Invalid(format!("{odd:?} is not a scope")));
         }
         let mut leave = self.0.client_leave(&client, &request.scopes).await.map_err(failed)?;
         leave.lifetime = request.lifetime;

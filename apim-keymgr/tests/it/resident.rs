@@ -154,3 +154,15 @@ async fn a_portals_token_for_bound_scopes_follows_the_owners_roles() {
     let token = world.server.resident().issue(request).await.unwrap();
     assert_eq!(claims(token.access_token.expose())["scope"], "pets:write");
 }
+
+#[tokio::test]
+async fn a_scope_with_a_space_in_it_does_not_smuggle_a_second_one_past_the_roles() {
+    let world = World::new().await;
+    world.user("olga", "secret", &["Internal/subscriber"]).await;
+    world.bind("apim:admin", &["admin"]);
+    let app = world.app("shop", &["client_credentials"]).await;
+    for odd in ["x apim:admin", " apim:admin", "x\tapim:admin", "x\\", "\"", "", "x\u{a0}y"] {
+        let issued = world.server.resident().issue(wanted(&app.id, &[odd])).await;
+        assert!(matches!(issued, Err(KeyManagerError::Invalid(_))), "{odd:?}");
+    }
+}

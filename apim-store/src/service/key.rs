@@ -56,14 +56,14 @@ pub(crate) async fn generate(
     drop(cx);
 
     let doc = wishes(body, "grantTypesToBeSupported")?;
-    let lifetime = lifetime(&body["validityTime"])?;
+    let (lifetime, scopes) = (lifetime(&body["validityTime"])?, scopes(body)?);
     let client = register(keys, spec(desk, &application, key_type, &doc)?).await?;
     let mapping = mapping(&application.id, key_manager, key_type, client.id.clone(), Mode::Created, doc);
     if let Err(error) = keep(desk, &mapping).await {
         take_back(keys, &client.id).await;
         return Err(error);
     }
-    let token = first_token(keys, &mapping, scopes(body), lifetime).await;
+    let token = first_token(keys, &mapping, scopes, lifetime).await;
     Ok(Made { mapping, secret: client.secret, token })
 }
 
@@ -161,11 +161,11 @@ pub(crate) async fn token(
     if body["grantType"].as_str().is_some_and(|grant| grant != "CLIENT_CREDENTIALS") {
         return Err(code::NOT_OFFERED.because("Only CLIENT_CREDENTIALS is offered here").into());
     }
-    let lifetime = lifetime(&body["validityPeriod"])?;
+    let (lifetime, scopes) = (lifetime(&body["validityPeriod"])?, scopes(body)?);
     if let Some(old) = body["revokeToken"].as_str().filter(|old| !old.is_empty()) {
         keys.revoke(old).await.map_err(refused)?;
     }
-    let request = TokenRequest { client: found.client, scopes: scopes(body), lifetime };
+    let request = TokenRequest { client: found.client, scopes, lifetime };
     keys.issue(request).await.map_err(refused)
 }
 
@@ -356,8 +356,15 @@ fn texts(list: &Value) -> Vec<&str> {
     list.as_array().into_iter().flatten().filter_map(Value::as_str).take(MOST_PROPERTIES).collect()
 }
 
-fn scopes(body: &Value) -> Vec<Scope> {
-    texts(&body["scopes"]).into_iter().filter(|scope| !scope.is_empty()).map(Scope::from).collect()
+/// The scopes that are wanted. One with a space in it would be two in the token, so each must be one
+/// (RFC 6749 section 3.3).
+fn scopes(body: &Value) -> Result<Vec<Scope>> {
+    let wanted: Vec<&str> = texts(&body["scopes"]).into_iter().filter(|scope| !scope.is_empty()).collect();
+    let fits = |scope: &&str| scope.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'\\'));
+    if !wanted.iter().all(fits) {
+        return Err(bad("/scopes", "are printable ASCII each, without spaces, quotes and backslashes"));
+    }
+    Ok(wanted.into_iter().map(Scope::from).collect())
 }
 
 /// Seconds, as a number or as text; absent, blank or -1 leaves it to the key manager.

@@ -210,3 +210,17 @@ async fn keys_are_changed_renewed_used_and_taken_away() {
         assert!(!place.changes().await.iter().any(|it| matches!(it, Change::KeyMappingSaved(_))));
     }
 }
+
+#[tokio::test]
+async fn a_scope_with_a_space_in_it_is_refused_before_anybody_is_asked() {
+    let place = Place::each_seeded().await.remove(0);
+    let path = application(&place).await;
+    let portal = place.devportal();
+    let mut body = wanted("PRODUCTION");
+    body["scopes"] = json!(["x apim:admin"]);
+    portal.post(&format!("{path}/generate-keys"), body).await.refused(400, 400);
+    assert!(place.keys.ids().is_empty());
+    portal.post(&format!("{path}/generate-keys"), wanted("PRODUCTION")).await.is(200);
+    let smuggled = json!({ "scopes": ["x apim:admin"] });
+    portal.post(&format!("{path}/keys/PRODUCTION/generate-token"), smuggled).await.refused(400, 400);
+}

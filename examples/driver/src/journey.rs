@@ -46,9 +46,19 @@ pub struct Published {
 impl Journey {
     /// Registers a client and gets the administrator a token.
     pub async fn begin(control: &str, ca: &str) -> Self {
-        let client = Client::trusting(ca);
+        Self::logged_in(Client::trusting(ca), control, ("admin", "admin-of-the-test"), SCOPES).await
+    }
+
+    /// The same platform for another user, with a token for these scopes.
+    pub async fn by(&self, user: &str, password: &str, scopes: &str) -> Self {
+        Self::logged_in(self.client.clone(), &self.control, (user, password), scopes).await
+    }
+
+    /// The client belongs to the administrator; the token is the user's.
+    async fn logged_in(client: Client, control: &str, (user, password): (&str, &str), scopes: &str) -> Self {
         let registration = json!({
-            "clientName": "driver", "owner": "admin", "grantType": "password refresh_token", "saasApp": true,
+            "clientName": format!("driver of {user}"), "owner": "admin",
+            "grantType": "password refresh_token", "saasApp": true,
         });
         let url = format!("{control}/client-registration/v0.17/register");
         let headers = [
@@ -58,7 +68,7 @@ impl Journey {
         let registered = client.send(Method::POST, &url, &headers, registration.to_string()).await;
         assert!(registered.status.is_success(), "{}", registered.text());
         let registered = registered.json();
-        let form = format!("grant_type=password&username=admin&password=admin-of-the-test&scope={SCOPES}");
+        let form = format!("grant_type=password&username={user}&password={password}&scope={scopes}");
         let url = format!("{control}/oauth2/token");
         let token =
             client.form(&url, text(&registered, "clientId"), text(&registered, "clientSecret"), &form).await;

@@ -115,3 +115,30 @@ async fn a_denied_application() {
     platform.journey.admin(Method::DELETE, &path, Value::Null).await.expect(200);
     platform.call_until("/pet/1", &token, 200).await;
 }
+
+#[tokio::test]
+async fn a_subscriber_does_not_become_an_administrator_by_a_scope_with_a_space_in_it() {
+    let (_process, _data, admin) = crate::empty().await;
+    let user = json!({
+        "name": "sue", "password": "sue-of-the-test", "roles": ["Internal/subscriber"],
+    });
+    admin.admin(Method::POST, "/users", user).await.expect(201);
+    let sue = admin.by("sue", "sue-of-the-test", "apim:subscribe apim:app_manage").await;
+    let application = sue.application("ladder", "Unlimited").await;
+    let body = json!({
+        "keyType": "PRODUCTION", "grantTypesToBeSupported": ["client_credentials"],
+        "scopes": ["x apim:admin"],
+    });
+    let keys = format!("/applications/{application}/generate-keys");
+    sue.devportal(Method::POST, &keys, body).await.expect(400);
+
+    sue.keys(&application).await;
+    let path = format!("/applications/{application}/keys/PRODUCTION/generate-token");
+    sue.devportal(Method::POST, &path, json!({"scopes": ["x apim:admin"]})).await.expect(400);
+    // Asked for by its name, the scope is left out.
+    let token = sue.devportal(Method::POST, &path, json!({"scopes": ["x", "apim:admin"]})).await.expect(200);
+    let token = token.json()["accessToken"].as_str().unwrap().to_owned();
+    let users = format!("{}/api/am/admin/v4/users", admin.control);
+    admin.client.get(&users, &token).await.expect(401);
+    admin.client.get(&users, &admin.token).await.expect(200);
+}
