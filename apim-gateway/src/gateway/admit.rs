@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use apim_core::model::ApiId;
 use apim_core::{Context, Fault, fault};
 use bytes::{BufMut as _, BytesMut};
 use http::header::{ACCEPT, ACCESS_CONTROL_REQUEST_METHOD};
@@ -34,18 +35,20 @@ pub(super) fn admit<'v>(
         .route(host, path.as_str())
         .ok_or_else(|| Fault::new(fault::NO_SUCH_API).because("The requested resource is not available."))?;
     context.api = Some(deployed.api().clone());
-    let below = match &path.as_str()[base..] {
-        "" => "/",
-        below => below,
-    };
-    find(deployed, head, below, context);
+    let below = below(path.as_str(), base);
+    let found = find(deployed, head, below, context);
+    if let Some(plain) = path.without_parameters()
+        && found_by(view, host, head, &plain) != Some((&deployed.api().id, found))
+    {
+        return Err(refused(Ambiguous::Parameters));
+    }
     head.uri = below_context(&uri, &path, base)?;
     Ok(deployed)
 }
 
 /// Finds the operation. For OPTIONS it also tells what a preflight has to know, where the path does not
 /// declare OPTIONS itself.
-fn find(deployed: &Deployed, head: &request::Parts, below: &str, context: &mut Context) {
+fn find(deployed: &Deployed, head: &request::Parts, below: &str, context: &mut Context) -> Found {
     let resources = &deployed.site().resources;
     let found = resources.find(&head.method, below);
     if let Found::Operation(operation) = found {
@@ -55,11 +58,31 @@ fn find(deployed: &Deployed, head: &request::Parts, below: &str, context: &mut C
         || found == Found::Nothing
         || resources.declares(&Method::OPTIONS, below)
     {
-        return;
+        return found;
     }
     // An operation for all methods serves OPTIONS too, but not a browser's question about the others.
     if found == Found::OtherMethods || head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
         context.slots.insert(Allowed(resources.allow(below)));
+    }
+    found
+}
+
+/// What another spelling of the path would find. `/admin;v=1/users` matches no template for `/admin/{what}`,
+/// but is `/admin/users` to many a backend: the caller must not choose the weaker of two operations.
+fn found_by<'v>(
+    view: &'v View,
+    host: Option<&str>,
+    head: &request::Parts,
+    path: &str,
+) -> Option<(&'v ApiId, Found)> {
+    let (deployed, base) = view.route(host, path)?;
+    Some((&deployed.api().id, deployed.site().resources.find(&head.method, below(path, base))))
+}
+
+fn below(path: &str, base: usize) -> &str {
+    match &path[base..] {
+        "" => "/",
+        below => below,
     }
 }
 

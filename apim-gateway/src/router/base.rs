@@ -59,6 +59,9 @@ impl Base {
         if path.is_rewritten() {
             return Err(BaseError::NotCanonical);
         }
+        if path.without_parameters().is_some() {
+            return Err(BaseError::Parameters);
+        }
         let path = path.as_str().trim_end_matches('/');
         if depth(path) > DEEPEST {
             return Err(BaseError::TooDeep);
@@ -174,6 +177,9 @@ pub enum BaseError {
     /// Requests would be rewritten before they meet it.
     #[error("a character is encoded that need not be, or with digits in lower case")]
     NotCanonical,
+    /// It has a `;`.
+    #[error("a `;` cannot be matched, since it begins what not every backend looks at")]
+    Parameters,
     /// It has too many segments.
     #[error("a base path has at most 16 segments")]
     TooDeep,
@@ -251,7 +257,19 @@ mod tests {
 
     #[test]
     fn hostile_contexts_are_refused() {
-        for context in ["", "pets", "/a//b", "/../x", "/%2e%2e", "/a%2fb", "/%41", "/{x}", &"/a".repeat(17)] {
+        for context in [
+            "",
+            "pets",
+            "/a//b",
+            "/../x",
+            "/%2e%2e",
+            "/a%2fb",
+            "/%41",
+            "/a;b",
+            "/a%3Bb",
+            "/{x}",
+            &"/a".repeat(17),
+        ] {
             assert!(Base::new(context, None, true).is_err(), "{context:?}");
         }
     }

@@ -16,6 +16,7 @@ const LONGEST: usize = 8 * 1024;
 /// | no leading `/`; longer than 8 KiB | refused |
 /// | an empty segment (`//`) | refused; one trailing `/` is fine |
 /// | a segment `.` or `..`, encoded or not, also before a `;parameter` | refused |
+/// | nothing before a `;parameter`, unless it is the last segment | refused |
 /// | `\`, `%5C`, an encoded slash `%2F` | refused |
 /// | control characters, raw or encoded (`%00`, `%0A`, `%7F`, U+0085) | refused |
 /// | a `%` without two hexadecimal digits | refused |
@@ -24,7 +25,7 @@ const LONGEST: usize = 8 * 1024;
 /// | raw bytes beyond ASCII, space, `"`, `<`, `>`, `^`, `` ` ``, `{`, `}` | refused |
 /// | an encoded unreserved character (`%41`, `%7E`) | decoded (RFC 3986 section 6.2.2.2) |
 /// | any other encoding | kept, with digits in upper case (section 6.2.2.1) |
-/// | everything else, `;parameters` among it | kept |
+/// | everything else, `;parameters` among it | kept; see [`without_parameters`](Self::without_parameters) |
 ///
 /// ```
 /// use apim_gateway::router::Path;
@@ -65,6 +66,30 @@ impl<'a> Path<'a> {
     /// The path.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// What is left for a backend that takes `;parameters` away from each segment (RFC 3986 section 3.3),
+    /// as servlet containers do before they look at a path; none if there are no parameters.
+    ///
+    /// ```
+    /// use apim_gateway::router::Path;
+    ///
+    /// let path = Path::parse("/admin;v=1/users%3Bx").unwrap();
+    /// assert_eq!(path.without_parameters().as_deref(), Some("/admin/users"));
+    /// ```
+    pub fn without_parameters(&self) -> Option<String> {
+        let path = self.as_str();
+        let first = parameters(path)?;
+        let mut plain = String::with_capacity(path.len());
+        plain.push_str(&path[..first]);
+        for (index, segment) in path[first..].split('/').enumerate() {
+            // The first of these is the rest of the segment in which the first parameter stands.
+            if index > 0 {
+                plain.push('/');
+                plain.push_str(&segment[..parameters(segment).unwrap_or(segment.len())]);
+            }
+        }
+        Some(plain)
     }
 
     /// Whether it had to be rewritten.
@@ -118,7 +143,19 @@ fn segment(
         }
         at += length;
     }
-    if name.is_dots() { Err(Ambiguous::DotSegment) } else { Ok(()) }
+    if name.is_dots() {
+        return Err(Ambiguous::DotSegment);
+    }
+    if name.is_empty() && !last {
+        return Err(Ambiguous::EmptySegment);
+    }
+    Ok(())
+}
+
+/// Where the first `;` stands in a canonical path, encoded or not: not everybody splits before decoding.
+fn parameters(path: &str) -> Option<usize> {
+    memchr::memchr2_iter(b';', b'%', path.as_bytes())
+        .find(|at| path[*at..].starts_with(';') || path[*at..].starts_with("%3B"))
 }
 
 /// As much of a segment's name, before any `;parameter`, as it takes to know `.` and `..`.
@@ -141,6 +178,10 @@ impl Name {
 
     fn is_dots(&self) -> bool {
         !self.other && matches!(self.dots, 1 | 2)
+    }
+
+    fn is_empty(&self) -> bool {
+        !self.other && self.dots == 0
     }
 }
 
@@ -212,6 +253,7 @@ pub enum Ambiguous {
     DoubleEncoding,
     Utf8,
     Character,
+    Parameters,
     Target,
     Host,
     HostMismatch,
@@ -231,6 +273,7 @@ impl Ambiguous {
             Self::DoubleEncoding => "The path is encoded twice.",
             Self::Utf8 => "The path has encoded bytes that are not UTF-8.",
             Self::Character => "The path has a character that must be encoded.",
+            Self::Parameters => "The path means something else without its `;` parameters.",
             Self::Target => "The form of the request target is not supported.",
             Self::Host => "The host is malformed.",
             Self::HostMismatch => "The request names more than one host.",
@@ -258,9 +301,20 @@ mod tests {
 
     #[test]
     fn a_canonical_path_is_borrowed() {
-        for raw in
-            ["/", "/pets", "/pets/", "/a/b;v=1/c", "/caf%C3%A9", "/100%25", "/x%20y", "/a|b", "/...", "/.x"]
-        {
+        for raw in [
+            "/",
+            "/pets",
+            "/pets/",
+            "/a/b;v=1/c",
+            "/;x",
+            "/a/;x",
+            "/caf%C3%A9",
+            "/100%25",
+            "/x%20y",
+            "/a|b",
+            "/...",
+            "/.x",
+        ] {
             let path = Path::parse(raw).unwrap();
             assert_eq!(path.as_str(), raw);
             assert!(!path.is_rewritten(), "{raw}");
@@ -287,6 +341,8 @@ mod tests {
             ("/a/./b", DotSegment),
             ("/a/%2e%2E/b", DotSegment),
             ("/a/.%2e", DotSegment),
+            ("/a/;/b", EmptySegment),
+            ("/a/%3bx/b", EmptySegment),
             ("/a/..;/b", DotSegment),
             ("/a/..;x=y/b", DotSegment),
             ("/a/..%3b/b", DotSegment),
@@ -323,7 +379,7 @@ mod tests {
 
     #[test]
     fn the_canonical_form_is_a_fixed_point() {
-        for raw in ["/p%65ts", "/%C3%A9/%3b/x", "/a%25", "/%e2%82%ac"] {
+        for raw in ["/p%65ts", "/%C3%A9/a%3b/x", "/a%25", "/%e2%82%ac"] {
             let once = parse(raw).unwrap();
             let again = Path::parse(&once).unwrap();
             assert!(!again.is_rewritten(), "{raw} -> {once}");
@@ -407,6 +463,9 @@ mod tests {
             assert!(!meaning.contains(['\\', '\0']), "{raw}");
             let names = meaning.split('/').map(|segment| segment.split(';').next().unwrap());
             assert!(!names.clone().any(|name| matches!(name, "." | "..")), "{raw} climbs");
+            let plain = Path::parse(path).unwrap().without_parameters().unwrap_or_else(|| path.to_owned());
+            let named = names.collect::<Vec<_>>().join("/");
+            assert_eq!(String::from_utf8(decoded(&plain)).unwrap(), named, "{raw} without parameters");
         }
         assert!(accepted > 10_000, "{accepted}");
     }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use apim_core::event::Change;
 use apim_core::{Body, Peer};
-use http::Request;
+use apim_gateway::router::Found;
+use http::{Method, Request};
 use serde_json::json;
 use tower::ServiceExt as _;
 
@@ -68,6 +69,70 @@ async fn what_is_ambiguous_is_refused() {
     let two = [("host", "a.example"), ("host", "b.example")];
     assert_eq!(bench.get("/petstore/1.0.0/open", &two).await.status, 400);
     assert_eq!(bench.count(), 0);
+}
+
+#[tokio::test]
+async fn parameters_of_a_segment_lead_to_no_weaker_operation() {
+    let bench = Bench::new().await;
+    let open = |path: &str| json!({"method": "GET", "path": path, "auth": "none"});
+    let operations = [
+        json!({"method": "GET", "path": "/admin/{what}", "scopes": ["admin"]}),
+        open("/*"),
+        open("/lists/{id}"),
+        open("/lists/{from}-{to}"),
+    ];
+    bench.apply(Change::ApiDeployed(Arc::new(pets(json!({"operations": operations, "revision": 2}))))).await;
+    let answer = async |path: &str| bench.get(&format!("/petstore/1.0.0{path}"), &[]).await.status.as_u16();
+    assert_eq!(answer("/admin/secret").await, 401);
+    for disguised in [
+        "/admin;v=1/secret",
+        "/admin%3Bv=1/secret",
+        "/admin%3bv=1/secret",
+        "/;/admin/secret",
+        "/admin;/secret;x",
+        "/lists/a;-b",
+    ] {
+        assert_eq!(answer(disguised).await, 400, "{disguised}");
+    }
+    assert_eq!(bench.get("/petstore;v=1/1.0.0/admin/secret", &[]).await.status, 404);
+    assert_eq!(answer("/admin/secret;v=1").await, 401);
+    for harmless in ["/lists/7;v=1", "/lists;v=1", "/other;a=b/c;d", "/lists/a-b;c"] {
+        assert_eq!(answer(harmless).await, 200, "{harmless}");
+    }
+}
+
+/// What a servlet container makes of a path: parameters go first, then what is encoded is decoded.
+#[tokio::test]
+async fn whatever_passes_meets_the_operation_that_the_backend_understands() {
+    let bench = Bench::new().await;
+    let templates = ["/*", "/a", "/a/{x}", "/a/{x}/b", "/b/*", "/{x}-{y}/b"];
+    let operations: Vec<_> =
+        templates.map(|path| json!({"method": "GET", "path": path, "auth": "none"})).into();
+    bench.apply(Change::ApiDeployed(Arc::new(pets(json!({"operations": operations, "revision": 2}))))).await;
+    let resources =
+        apim_gateway::router::Resources::new(templates.iter().map(|path| ("GET", *path))).unwrap();
+    let words = ["a", "b", "%61", "a;v=1", ";b", "%3ba", "a-b", "a;-b", "a%3B-c", "b;;/", "c%3b%62"];
+    let (mut passed, mut refused) = (0, 0);
+    for one in words {
+        for two in words {
+            for three in words {
+                let raw = format!("/{one}/{two}/{three}");
+                if bench.get(&format!("/petstore/1.0.0{raw}"), &[]).await.status != 200 {
+                    refused += 1;
+                    continue;
+                }
+                passed += 1;
+                let raw = raw.replace("%3b", ";").replace("%3B", ";").replace("%61", "a").replace("%62", "b");
+                let named = raw.split('/').map(|segment| segment.split(';').next().unwrap());
+                let understood = named.collect::<Vec<_>>().join("/");
+                let Found::Operation(meant) = resources.find(&Method::GET, &understood) else {
+                    panic!("{raw}")
+                };
+                assert_eq!(bench.last().template, templates[meant], "{raw}");
+            }
+        }
+    }
+    assert!(passed > 100 && refused > 100, "{passed} passed, {refused} were refused");
 }
 
 #[tokio::test]
