@@ -19,7 +19,8 @@ use crate::router::{Base, Bases, Taken};
 /// applying one change costs what the change touches, since [`Shards`] share the rest.
 #[derive(Debug, Clone, Default)]
 pub struct View {
-    revision: Revision,
+    /// None before anything was brought into force.
+    revision: Option<Revision>,
     pub(super) bases: Bases<Arc<Deployed>>,
     pub(super) apis: Shards<ApiId, Arc<Deployed>>,
     applications: Shards<ApplicationId, Arc<Application>>,
@@ -46,7 +47,12 @@ pub(super) enum Update {
 impl View {
     /// The revision it stands at.
     pub fn revision(&self) -> Revision {
-        self.revision
+        self.revision.unwrap_or_default()
+    }
+
+    /// Whether anything was ever brought into force, be it an empty snapshot.
+    pub fn is_loaded(&self) -> bool {
+        self.revision.is_some()
     }
 
     /// Who serves a canonical path on a host, and how long the base path is.
@@ -125,7 +131,7 @@ impl View {
     }
 
     pub(super) fn stands_at(&mut self, revision: Revision) {
-        self.revision = revision;
+        self.revision = Some(revision);
     }
 
     pub(super) fn forget_expired(&mut self, now: Timestamp) {

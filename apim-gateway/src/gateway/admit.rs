@@ -31,9 +31,7 @@ pub(super) fn admit<'v>(
         context.uri = with_path(&uri, path.as_str())?;
     }
     let host = host.as_ref().map(Host::as_str);
-    let (deployed, base) = view
-        .route(host, path.as_str())
-        .ok_or_else(|| Fault::new(fault::NO_SUCH_API).because("The requested resource is not available."))?;
+    let (deployed, base) = view.route(host, path.as_str()).ok_or_else(|| nobody(view))?;
     context.api = Some(deployed.api().clone());
     let below = below(path.as_str(), base);
     let found = find(deployed, head, below, context);
@@ -44,6 +42,15 @@ pub(super) fn admit<'v>(
     }
     head.uri = below_context(&uri, &path, base)?;
     Ok(deployed)
+}
+
+/// Before anything was loaded nobody can say what there is not, and a 404 may be cached.
+fn nobody(view: &View) -> Fault {
+    if view.is_loaded() {
+        Fault::new(fault::NO_SUCH_API).because("The requested resource is not available.")
+    } else {
+        Fault::new(fault::UNAVAILABLE).because("The gateway has not learned yet what it serves.")
+    }
 }
 
 /// Finds the operation. For OPTIONS it also tells what a preflight has to know, where the path does not

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use apim_core::event::Change;
-use apim_core::{Body, Peer};
+use apim_core::event::{Change, Revision};
+use apim_core::{Body, Peer, Snapshot};
 use apim_gateway::router::Found;
 use http::{Method, Request};
 use serde_json::json;
@@ -133,6 +133,19 @@ async fn whatever_passes_meets_the_operation_that_the_backend_understands() {
         }
     }
     assert!(passed > 100 && refused > 100, "{passed} passed, {refused} were refused");
+}
+
+#[tokio::test]
+async fn before_anything_was_loaded_the_gateway_says_so() {
+    let gateway = apim_gateway::Gateway::builder().build().await.unwrap();
+    let ask = async || {
+        let request = Request::get("/petstore/1.0.0/open").body("".to_owned()).unwrap();
+        gateway.clone().oneshot(request).await.unwrap().status().as_u16()
+    };
+    assert_eq!(ask().await, 503);
+    // Knowing that there is nothing is something else than not knowing.
+    gateway.load(Snapshot::new(Revision(0), [])).await;
+    assert_eq!(ask().await, 404);
 }
 
 #[tokio::test]
