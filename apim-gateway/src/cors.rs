@@ -11,7 +11,7 @@ use apim_core::{
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ALLOW, ORIGIN,
-    VARY,
+    UPGRADE, VARY,
 };
 use http::{HeaderMap, HeaderValue, Method, Response};
 
@@ -54,6 +54,7 @@ impl Cors {
 impl Filter for Cors {
     fn request(&self, exchange: &mut Exchange) -> Result<Flow, Fault> {
         let rules = self.rules(exchange.context());
+        refuse_foreign_socket(rules, exchange)?;
         if !rules.enabled {
             return Ok(Flow::Continue);
         }
@@ -63,7 +64,6 @@ impl Filter for Cors {
             return preflight(rules, exchange, methods).map(Flow::Respond);
         }
         if let Some(origin) = exchange.headers().get(ORIGIN).cloned() {
-            refuse_foreign_socket(rules, exchange, &origin)?;
             exchange.context_mut().slots.insert(Origin(origin));
         }
         Ok(Flow::Continue)
@@ -82,11 +82,14 @@ impl Filter for Cors {
 }
 
 /// Browsers ask nobody before they open a WebSocket, and send the user's cookies along; so the handshake is
-/// where a foreign page is stopped (RFC 6455 section 10.2).
-fn refuse_foreign_socket(rules: &Rules, exchange: &Exchange, origin: &HeaderValue) -> Result<(), Fault> {
-    let socket = exchange.context().api.as_ref().is_some_and(|api| api.kind == ApiKind::WebSocket);
-    if socket
-        && !rules.origins.iter().any(|allowed| allowed == "*" || allowed.as_bytes() == origin.as_bytes())
+/// where a foreign page is stopped (RFC 6455 section 10.2). That is no part of CORS, and is not switched off
+/// with it: an API that answers no preflights still says which pages may talk to it.
+fn refuse_foreign_socket(rules: &Rules, exchange: &Exchange) -> Result<(), Fault> {
+    let headers = exchange.headers();
+    let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
+    let of_sockets = || exchange.context().api.as_ref().is_some_and(|api| api.kind == ApiKind::WebSocket);
+    let opens = headers.contains_key(UPGRADE) || of_sockets();
+    if opens && !rules.origins.iter().any(|allowed| allowed == "*" || allowed.as_bytes() == origin.as_bytes())
     {
         return Err(Fault::new(fault::FORBIDDEN).because("The origin is not allowed"));
     }

@@ -271,6 +271,28 @@ async fn a_foreign_page_opens_no_socket() {
 }
 
 #[tokio::test]
+async fn a_foreign_page_opens_no_socket_where_cors_is_switched_off_or_the_api_is_no_socket_api_either() {
+    let bench = Bench::new().await;
+    let open = json!([{"method": "GET", "path": "/chat", "auth": "none"}]);
+    let ours = json!({"enabled": false, "origins": ["https://shop.example"]});
+    let upgrade = [("connection", "upgrade"), ("upgrade", "websocket")];
+    let ask = async |origin: &str, more: &[(&str, &str)]| {
+        let headers = [&[("origin", origin)], more].concat();
+        bench.get("/petstore/1.0.0/chat", &headers).await.status.as_u16()
+    };
+    let off = json!({"kind": "web_socket", "cors": ours, "operations": open, "revision": 2});
+    bench.apply(Change::ApiDeployed(Arc::new(pets(off)))).await;
+    assert_eq!((ask("https://evil.example", &[]).await, ask("https://shop.example", &[]).await), (403, 200));
+
+    let http = json!({"cors": ours, "operations": open, "revision": 3});
+    bench.apply(Change::ApiDeployed(Arc::new(pets(http)))).await;
+    assert_eq!(ask("https://evil.example", &upgrade).await, 403);
+    assert_eq!(ask("https://shop.example", &upgrade).await, 200);
+    // Pages may send ordinary requests anywhere; what they may not is read the answer.
+    assert_eq!(ask("https://evil.example", &[]).await, 200);
+}
+
+#[tokio::test]
 async fn policies_of_an_api_meet_its_requests_answers_and_faults() {
     let bench = Bench::new().await;
     let mark = |name: &str| json!([{"use": "set-header", "name": name, "value": "yes"}]);
