@@ -104,11 +104,18 @@ fn drop_named(headers: &mut HeaderMap) -> bool {
 }
 
 /// What frames or addresses a message belongs to every hop; naming it away would change what the message is.
+/// What a proxy in front of us says about its client was not the client's to take away.
 fn may_be_named(name: &HeaderName) -> bool {
     !matches!(
         *name,
-        header::HOST | header::CONTENT_LENGTH | header::CONTENT_TYPE | header::TRANSFER_ENCODING | header::TE
-    )
+        header::HOST
+            | header::CONTENT_LENGTH
+            | header::CONTENT_TYPE
+            | header::TRANSFER_ENCODING
+            | header::TE
+            | header::FORWARDED
+    ) && !name.as_str().starts_with("x-forwarded-")
+        && name != "x-real-ip"
 }
 
 #[cfg(test)]
@@ -135,6 +142,21 @@ mod tests {
         let mut request = headers(&[("connection", "content-length, host"), ("content-length", "3")]);
         clean_request(&mut request);
         assert_eq!(request, headers(&[("content-length", "3")]));
+    }
+
+    #[test]
+    fn what_a_proxy_says_about_the_client_cannot_be_named_away() {
+        let told = [
+            ("forwarded", "for=198.51.100.7"),
+            ("x-forwarded-for", "198.51.100.7"),
+            ("x-forwarded-proto", "https"),
+            ("x-real-ip", "198.51.100.7"),
+        ];
+        let mut request = headers(&told);
+        let names = "Forwarded, X-Forwarded-For, X-Forwarded-Proto, X-Real-IP";
+        request.append(header::CONNECTION, HeaderValue::from_static(names));
+        clean_request(&mut request);
+        assert_eq!(request, headers(&told));
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex};
 use apim_core::event::{Change, Revision};
 use apim_core::{AnalyticsSink, CallEvent, Clock, Shutdown, Snapshot, SystemClock};
 use apim_gateway::Gateway;
+use apim_gateway::builder::Builder;
+use apim_gateway::config::File;
 use apim_gateway::server::{Server, ServerConfig};
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
@@ -30,6 +32,14 @@ struct Running {
 
 impl Running {
     async fn start(backend: String, with: serde_json::Value) -> Self {
+        Self::start_with(backend, with, |builder| builder).await
+    }
+
+    async fn start_with(
+        backend: String,
+        with: serde_json::Value,
+        adjust: impl FnOnce(Builder) -> Builder,
+    ) -> Self {
         let signer = signer();
         let now = SystemClock.now().as_secs();
         let claims =
@@ -42,7 +52,8 @@ impl Running {
 
         let (sender, events) = mpsc::unbounded_channel();
         let sink = Arc::new(Events(Mutex::new(sender)));
-        let gateway = Gateway::builder().analytics(sink).workers(2).build().await.unwrap();
+        let builder = adjust(Gateway::builder().analytics(sink).workers(2));
+        let gateway = builder.build().await.unwrap();
         let report = gateway.load(Snapshot::new(Revision(1), changes)).await;
         assert!(report.refused.is_empty(), "{report:?}");
 
@@ -89,6 +100,17 @@ async fn a_call_passes_from_socket_to_socket_and_is_counted() {
         assert_eq!(event.response_size, u64::try_from(got.body.len()).unwrap());
         assert_eq!((event.user_ip.as_str(), event.user_name.as_str()), ("127.0.0.1", "ann"));
     }
+}
+
+#[tokio::test]
+async fn a_client_cannot_take_away_what_a_trusted_proxy_says_about_it() {
+    let backend = format!("http://{}", echoing_heads().await);
+    let config = File::parse("trusted_proxies: [127.0.0.0/8]").unwrap().resolve().unwrap();
+    let mut gateway = Running::start_with(backend, json!({}), |builder| builder.config(config)).await;
+    let request = "GET /petstore/1.0.0/open HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 198.51.100.7\r\n\
+                   Connection: X-Forwarded-For\r\n\r\n";
+    assert_eq!(Wire::connect(gateway.address).await.ask(request).await.status(), "200");
+    assert_eq!(gateway.event().await.user_ip, "198.51.100.7");
 }
 
 #[tokio::test]
