@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use apim_core::event::{BusError, EventStream, Revision};
 use apim_core::{Shutdown, SnapshotSource};
-use futures_util::{FutureExt as _, StreamExt as _};
+use futures_util::StreamExt as _;
+use tokio::sync::watch;
 
 use super::Deployer;
 
@@ -25,77 +26,92 @@ enum Stopped {
 /// where it broke; only when that is no longer possible a new snapshot is loaded. Whatever happens, what is
 /// in force stays in force.
 pub(crate) async fn follow(deployer: &Deployer, source: Arc<dyn SnapshotSource>, shutdown: Shutdown) {
+    let (in_force, reports) = watch::channel(Revision::default());
+    let follower = Follower { deployer, source: &*source, cursor: None, in_force, wait: SHORTEST };
     tokio::select! {
         () = shutdown => {}
-        () = run(deployer, &*source) => {}
+        () = follower.run() => {}
+        () = report(&*source, reports) => {}
     }
 }
 
-async fn run(deployer: &Deployer, source: &dyn SnapshotSource) {
-    let mut wait = SHORTEST;
-    let mut cursor = None;
-    loop {
-        let before = cursor;
-        match advance(deployer, source, &mut cursor).await {
-            Stopped::Broken => {}
-            Stopped::TooOld => cursor = None,
-        }
-        if cursor > before {
-            wait = SHORTEST;
-        }
-        tokio::time::sleep(wait).await;
-        wait = (wait * 2).min(LONGEST);
+/// Tells the source what is in force, beside the following: a source that is slow to listen, or never comes
+/// to an end of it, holds up no change. Of what has come into force meanwhile only the last is told.
+async fn report(source: &dyn SnapshotSource, mut in_force: watch::Receiver<Revision>) {
+    while in_force.changed().await.is_ok() {
+        let revision = *in_force.borrow_and_update();
+        source.applied(revision).await;
     }
 }
 
-async fn advance(deployer: &Deployer, source: &dyn SnapshotSource, cursor: &mut Option<Revision>) -> Stopped {
-    let after = match *cursor {
-        Some(after) => after,
-        None => match source.snapshot().await {
-            Ok(snapshot) => {
-                let revision = deployer.load(snapshot).await.revision;
-                *cursor = Some(revision);
-                source.applied(revision).await;
-                revision
+struct Follower<'a> {
+    deployer: &'a Deployer,
+    source: &'a dyn SnapshotSource,
+    /// The last change that is in force; none before the first snapshot.
+    cursor: Option<Revision>,
+    in_force: watch::Sender<Revision>,
+    /// Until the source is asked again.
+    wait: Duration,
+}
+
+impl Follower<'_> {
+    async fn run(mut self) {
+        loop {
+            let before = self.cursor;
+            match self.advance().await {
+                Stopped::Broken => {}
+                Stopped::TooOld => self.cursor = None,
             }
-            Err(error) => return stopped("snapshot", error),
-        },
-    };
-    match source.changes(after).await {
-        Ok(stream) => drain(deployer, source, stream, cursor).await,
-        Err(error) => stopped("changes", error),
-    }
-}
-
-/// Applies what comes. What has come together is reported together.
-async fn drain(
-    deployer: &Deployer,
-    source: &dyn SnapshotSource,
-    mut stream: EventStream,
-    cursor: &mut Option<Revision>,
-) -> Stopped {
-    let mut next = stream.next().await;
-    loop {
-        let event = match next {
-            Some(Ok(event)) => event,
-            Some(Err(error)) => return stopped("changes", error),
-            None => return Stopped::Broken,
-        };
-        let expected = cursor.unwrap_or_default().next();
-        if event.revision > expected {
-            tracing::warn!(expected = expected.0, found = event.revision.0, "a change is missing");
-            return Stopped::Broken;
-        }
-        if event.revision == expected {
-            *cursor = Some(deployer.apply(event).await.revision);
-        }
-        next = match stream.next().now_or_never() {
-            Some(next) => next,
-            None => {
-                source.applied(cursor.unwrap_or_default()).await;
-                stream.next().await
+            if self.cursor > before {
+                self.wait = SHORTEST;
             }
+            tokio::time::sleep(self.wait).await;
+            self.wait = (self.wait * 2).min(LONGEST);
+        }
+    }
+
+    async fn advance(&mut self) -> Stopped {
+        let after = match self.cursor {
+            Some(after) => after,
+            None => match self.source.snapshot().await {
+                Ok(snapshot) => {
+                    let revision = self.deployer.load(snapshot).await.revision;
+                    self.stands_at(revision);
+                    revision
+                }
+                Err(error) => return stopped("snapshot", error),
+            },
         };
+        let stream = match self.source.changes(after).await {
+            Ok(stream) => stream,
+            Err(error) => return stopped("changes", error),
+        };
+        self.drain(stream).await
+    }
+
+    /// Applies what comes.
+    async fn drain(&mut self, mut stream: EventStream) -> Stopped {
+        loop {
+            let event = match stream.next().await {
+                Some(Ok(event)) => event,
+                Some(Err(error)) => return stopped("changes", error),
+                None => return Stopped::Broken,
+            };
+            let expected = self.cursor.unwrap_or_default().next();
+            if event.revision > expected {
+                tracing::warn!(expected = expected.0, found = event.revision.0, "a change is missing");
+                return Stopped::Broken;
+            }
+            if event.revision == expected {
+                let revision = self.deployer.apply(event).await.revision;
+                self.stands_at(revision);
+            }
+        }
+    }
+
+    fn stands_at(&mut self, revision: Revision) {
+        self.cursor = Some(revision);
+        self.in_force.send_replace(revision);
     }
 }
 

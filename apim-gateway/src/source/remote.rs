@@ -239,7 +239,8 @@ impl Inner {
         };
         let response = answer(&mut sender, request).await?;
         let status = response.status();
-        Limited::new(response.into_body(), 64 << 10).collect().await?;
+        let rest = Limited::new(response.into_body(), 64 << 10).collect();
+        tokio::time::timeout(PATIENCE, rest).await.map_err(|_| Broken::Slow)??;
         *reports = Some(sender);
         if status.is_success() { Ok(()) } else { Err(Unexpected(status).into()) }
     }

@@ -246,3 +246,24 @@ async fn a_torn_last_line_is_passed_over_and_the_files_are_private() {
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
 }
+
+#[tokio::test]
+async fn a_report_whose_answer_never_ends_is_given_up() {
+    let (begun, mut has_begun) = tokio::sync::mpsc::unbounded_channel();
+    let address = backend(move |_, mut wire| {
+        let begun = begun.clone();
+        async move {
+            wire.next().await;
+            wire.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n").await;
+            begun.send(()).unwrap();
+            wire.is_closed().await;
+        }
+    })
+    .await;
+    let remote = Remote::new(&join(address), "edge").unwrap();
+    let report = tokio::spawn(async move { remote.applied(Revision(1)).await });
+    has_begun.recv().await.unwrap();
+    // From here on time passes whenever there is nothing else to do.
+    tokio::time::pause();
+    tokio::time::timeout(std::time::Duration::from_secs(60), report).await.unwrap().unwrap();
+}

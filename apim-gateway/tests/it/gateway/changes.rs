@@ -192,3 +192,62 @@ async fn a_request_in_flight_keeps_the_view_it_began_with() {
     go_on.notify_one();
     assert_eq!(flight.await.unwrap(), "true");
 }
+
+/// Lets each stream stand for a while, and never comes to an end of a report.
+struct Tedious {
+    opened: Mutex<Vec<tokio::time::Instant>>,
+    stands: Vec<Duration>,
+}
+
+#[async_trait::async_trait]
+impl SnapshotSource for Tedious {
+    async fn snapshot(&self) -> Result<Snapshot, BusError> {
+        Ok(Snapshot::new(Revision(1), [deployed(json!({}))]))
+    }
+
+    async fn changes(&self, _: Revision) -> Result<EventStream, BusError> {
+        use futures_util::stream::{self, StreamExt as _};
+        let number = {
+            let mut opened = self.opened.lock().unwrap();
+            opened.push(tokio::time::Instant::now());
+            opened.len() - 1
+        };
+        match self.stands.get(number) {
+            Some(stands) => {
+                let stands = *stands;
+                let end = async move {
+                    tokio::time::sleep(stands).await;
+                    broken()
+                };
+                Ok(Box::pin(stream::once(end)))
+            }
+            None => Ok(Box::pin(
+                stream::iter([step(2, Change::ApiUndeployed("pets".into()))]).chain(event::never()),
+            )),
+        }
+    }
+
+    async fn applied(&self, _: Revision) {
+        std::future::pending().await
+    }
+}
+
+async fn follow_until(source: Arc<Tedious>, revision: u64) {
+    let gateway = apim_gateway::Gateway::builder().build().await.unwrap();
+    let following = gateway.follow(source, Shutdown::new(std::future::pending()));
+    let reached = async {
+        while gateway.revision() < Revision(revision) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::select! {
+        () = following => panic!("it stopped following"),
+        reached = tokio::time::timeout(Duration::from_secs(3600), reached) => reached.unwrap(),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn changes_come_into_force_however_long_the_source_takes_to_hear_of_it() {
+    let source = Tedious { opened: Mutex::default(), stands: Vec::new() };
+    follow_until(Arc::new(source), 2).await;
+}
