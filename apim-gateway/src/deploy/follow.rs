@@ -7,6 +7,7 @@ use apim_core::event::{BusError, EventStream, Revision};
 use apim_core::{Shutdown, SnapshotSource};
 use futures_util::StreamExt as _;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::Deployer;
 
@@ -86,7 +87,14 @@ impl Follower<'_> {
             Ok(stream) => stream,
             Err(error) => return stopped("changes", error),
         };
-        self.drain(stream).await
+        let opened = Instant::now();
+        let stopped = self.drain(stream).await;
+        // A stream that stood for a while was a good one, even if there was nothing to say. One that breaks
+        // sooner than it was waited for is no reason to come back faster.
+        if opened.elapsed() > self.wait {
+            self.wait = SHORTEST;
+        }
+        stopped
     }
 
     /// Applies what comes.

@@ -251,3 +251,16 @@ async fn changes_come_into_force_however_long_the_source_takes_to_hear_of_it() {
     let source = Tedious { opened: Mutex::default(), stands: Vec::new() };
     follow_until(Arc::new(source), 2).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_stood_for_a_while_is_taken_up_again_at_once() {
+    let (none, long) = (Duration::ZERO, Duration::from_secs(60));
+    let stands = vec![none, none, none, none, none, none, long, none];
+    let source = Arc::new(Tedious { opened: Mutex::default(), stands: stands.clone() });
+    follow_until(source.clone(), 2).await;
+    let opened = source.opened.lock().unwrap();
+    let waits: Vec<_> =
+        (1..opened.len()).map(|at| (opened[at] - opened[at - 1] - stands[at - 1]).as_millis()).collect();
+    assert!(waits[5] >= 1600, "it comes back ever more slowly to a source that is away: {waits:?}");
+    assert!(waits[6] < 100, "it comes back at once to one that was there: {waits:?}");
+}
