@@ -17,18 +17,21 @@ const MOST_EVENTS: usize = 1_000;
 pub(super) struct Log {
     folder: PathBuf,
     appended: usize,
+    /// Whether the log may end in the middle of a line, or lacks an event. What stood behind such a place
+    /// would never be read, so nothing is appended until a new snapshot takes its place.
+    torn: bool,
     file: Option<File>,
 }
 
 impl Log {
     pub(super) fn new(folder: PathBuf) -> Self {
-        Self { folder, appended: 0, file: None }
+        Self { folder, appended: 0, torn: false, file: None }
     }
 
     /// What was saved last; none if nothing was.
     pub(super) fn load(&mut self) -> io::Result<Option<Snapshot>> {
-        // Nothing is ever appended behind a line that may be torn: the next event makes a new snapshot.
-        self.appended = MOST_EVENTS;
+        // The machine may have stopped in the middle of a line.
+        self.torn = true;
         let bytes = match fs::read(self.snapshot()) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -63,17 +66,37 @@ impl Log {
         file.sync_all()?;
         fs::rename(&new, self.snapshot())?;
         self.file = None;
-        self.appended = 0;
         match fs::remove_file(self.events()) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
         // The new names are only durable once the folder is.
-        File::open(&self.folder)?.sync_all()
+        File::open(&self.folder)?.sync_all()?;
+        self.appended = 0;
+        self.torn = false;
+        Ok(())
     }
 
-    /// Adds one event. Says whether it is time for a new snapshot.
+    /// The next event makes a new snapshot: something that belongs before it could not be saved.
+    pub(super) fn lacks_something(&mut self) {
+        self.torn = true;
+        self.file = None;
+    }
+
+    /// Adds one event. Says whether it is time for a new snapshot, which it is at once if this event could
+    /// not be written behind the last.
     pub(super) fn append(&mut self, event: &Event) -> io::Result<bool> {
+        if self.torn {
+            return Ok(true);
+        }
+        let written = self.write(event);
+        if written.is_err() {
+            self.lacks_something();
+        }
+        written.map(|()| self.appended >= MOST_EVENTS)
+    }
+
+    fn write(&mut self, event: &Event) -> io::Result<()> {
         let mut line = serde_json::to_vec(event)?;
         line.push(b'\n');
         if self.file.is_none() {
@@ -84,7 +107,7 @@ impl Log {
             file.sync_data()?;
         }
         self.appended += 1;
-        Ok(self.appended >= MOST_EVENTS)
+        Ok(())
     }
 
     fn snapshot(&self) -> PathBuf {

@@ -96,6 +96,7 @@ impl<S: SnapshotSource> SnapshotSource for Saved<S> {
 impl Kept {
     fn replace(&mut self, snapshot: Snapshot) {
         if let Err(error) = self.log.replace(&snapshot) {
+            self.log.lacks_something();
             tracing::error!(%error, folder = %self.log.folder().display(), "the state cannot be saved");
         }
         self.state = Some(snapshot);

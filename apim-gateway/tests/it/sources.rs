@@ -248,6 +248,25 @@ async fn a_torn_last_line_is_passed_over_and_the_files_are_private() {
 }
 
 #[tokio::test]
+async fn what_could_not_be_written_is_written_with_the_next_change() {
+    let folder = TempDir::new().unwrap();
+    let clock = Arc::new(ManualClock::default());
+    let away = Arc::new(AtomicBool::new(false));
+    let saved = Saved::new(Flaky { away: away.clone() }, folder.path(), clock.clone());
+    saved.snapshot().await.unwrap();
+    // A folder where the log should be lets no event be written.
+    let log = folder.path().join("events.ndjson");
+    fs::create_dir(&log).unwrap();
+    let mut events = saved.changes(Revision(1)).await.unwrap();
+    assert_eq!(events.next().await.unwrap().unwrap().revision, Revision(2));
+    fs::remove_dir(&log).unwrap();
+    assert_eq!(events.next().await.unwrap().unwrap().revision, Revision(3));
+    away.store(true, SeqCst);
+    let again = Saved::new(Flaky { away }, folder.path(), clock).snapshot().await.unwrap();
+    assert_eq!((again.revision(), again.changes().count()), (Revision(3), 3));
+}
+
+#[tokio::test]
 async fn a_report_whose_answer_never_ends_is_given_up() {
     let (begun, mut has_begun) = tokio::sync::mpsc::unbounded_channel();
     let address = backend(move |_, mut wire| {
