@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use apim_core::event::{Change, Event, Revision};
-use apim_core::model::{Api, KeyManagerConfig};
+use apim_core::model::{Api, ApiId, KeyManagerConfig};
 use apim_core::{BuildError, Clock, Snapshot};
 use tokio::sync::{Mutex, watch};
 
@@ -12,6 +12,7 @@ use super::view::{Update, View};
 use super::{Current, Deployed, Key, Site};
 use crate::auth::KeySet;
 use crate::chain::Chain;
+use crate::router::Base;
 
 /// The one place where views are made. Requests never wait for it.
 pub(crate) struct Deployer {
@@ -129,20 +130,20 @@ impl Deployer {
     /// Deploys an API. If that is refused, the revision that was served so far is kept.
     async fn deploy(&self, view: &mut View, former: &View, api: &Arc<Api>) -> Result<(), Refused> {
         let before = former.api(&api.id);
+        let named = |error| refused(format!("API {}:{} ({})", api.name, api.version, api.id), error);
         // A snapshot mostly brings what is deployed already.
         if let Some(deployed) = before.filter(|deployed| deployed.site().source() == api) {
-            if view.api(&api.id).is_none() {
-                view.update(Update::Deploy(deployed.clone()));
-            }
-            return Ok(());
+            return keep(view, deployed).map_err(named);
         }
         match self.build(view, api).await {
             Ok(deployed) => view.update(Update::Deploy(Arc::new(deployed))),
             Err(error) => {
-                if let Some(deployed) = before.filter(|_| view.api(&api.id).is_none()) {
-                    view.update(Update::Deploy(deployed.clone()));
+                if let Some(deployed) = before
+                    && let Err(taken) = keep(view, deployed)
+                {
+                    tracing::error!(api = %api.id, error = %taken, "the former revision cannot be kept either");
                 }
-                return Err(refused(format!("API {}:{} ({})", api.name, api.version, api.id), error));
+                return Err(named(error));
             }
         }
         Ok(())
@@ -150,11 +151,23 @@ impl Deployer {
 
     async fn build(&self, view: &View, api: &Arc<Api>) -> Result<Deployed, BuildError> {
         let site = Site::new(api)?;
-        if let Some(taken) = view.taken(site.bases(), &api.id) {
-            return Err(BuildError::at("context", taken));
-        }
+        free(view, site.bases(), &api.id)?;
         self.chain.build(Arc::new(site)).await
     }
+}
+
+/// Puts an API that was deployed before into a view that lacks it, if nobody has taken its place meanwhile.
+fn keep(view: &mut View, deployed: &Arc<Deployed>) -> Result<(), BuildError> {
+    let id = &deployed.api().id;
+    if view.api(id).is_none() {
+        free(view, deployed.bases(), id)?;
+        view.update(Update::Deploy(deployed.clone()));
+    }
+    Ok(())
+}
+
+fn free(view: &View, bases: &[Base], api: &ApiId) -> Result<(), BuildError> {
+    view.taken(bases, api).map_or(Ok(()), |taken| Err(BuildError::at("context", taken)))
 }
 
 fn key_set(view: &View, config: &KeyManagerConfig) -> Result<KeySet, BuildError> {

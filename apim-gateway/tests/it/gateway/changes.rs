@@ -49,6 +49,22 @@ async fn two_apis_do_not_share_a_versioned_context() {
 }
 
 #[tokio::test]
+async fn the_former_revision_is_not_kept_at_a_place_that_another_api_has_taken() {
+    let bench = Bench::new().await;
+    // A snapshot brings APIs in the order of their ids. The one as it was and one that cannot be built would
+    // both be put back where the other is by then.
+    for pets in [json!({}), json!({"request": [{"use": "no-such-mediator"}], "revision": 2})] {
+        bench.gateway.load(Snapshot::new(Revision(1), [deployed(json!({}))])).await;
+        let changes = [deployed(json!({"id": "earlier"})), deployed(pets)];
+        let report = bench.gateway.load(Snapshot::new(Revision(2), changes)).await;
+        assert!(report.refused.len() == 1 && report.refused[0].subject.contains("(pets)"), "{report:?}");
+        let view = bench.gateway.current().load();
+        let (served, _) = view.route(None, "/petstore/1.0.0/open").unwrap();
+        assert_eq!((served.api().id.as_str(), view.len()), ("earlier", 1));
+    }
+}
+
+#[tokio::test]
 async fn a_key_manager_that_cannot_be_told_from_another_is_refused() {
     let bench = Bench::new().await;
     let mut rival = another_key_manager(&signer(), "key-9");
