@@ -77,6 +77,12 @@ pub enum Level {
     Subscription,
     /// The same, over a short time against spikes.
     SubscriptionBurst,
+    /// All calls from one address to an API version, in place of a subscription's where nobody has said who
+    /// calls: `[address, versioned context, plan]`. Addresses cost their owner nothing, so an engine keeps
+    /// them from crowding out everybody else.
+    Anonymous,
+    /// The same, over a short time against spikes.
+    AnonymousBurst,
     /// All calls of one user inside one application: `[application, user]`.
     Application,
     /// The same, over a short time against spikes.

@@ -118,17 +118,21 @@ impl Throttle {
         let Some(principal) = &context.principal else { return Ok(keys) };
         let open = context.operation().is_some_and(|operation| operation.auth == AuthType::None);
         let application = principal.application.as_deref();
-        let (subject, plan) = match (application, &principal.subscription) {
-            _ if open => (caller.as_str(), UNAUTHENTICATED),
-            (Some(application), Some(subscription)) => (&*application.id, &*subscription.plan),
-            (Some(application), None) => (&*application.id, SUBSCRIPTIONLESS),
-            (None, _) => (principal.client.as_deref().unwrap_or(caller.as_str()), SUBSCRIPTIONLESS),
+        let (known, plan) = match (application, &principal.subscription) {
+            _ if open => (None, UNAUTHENTICATED),
+            (Some(application), Some(subscription)) => (Some(&*application.id), &*subscription.plan),
+            (Some(application), None) => (Some(&*application.id), SUBSCRIPTIONLESS),
+            (None, _) => (principal.client.as_deref(), SUBSCRIPTIONLESS),
+        };
+        let (level, burst, subject) = match known {
+            Some(subject) => (Level::Subscription, Level::SubscriptionBurst, subject),
+            None => (Level::Anonymous, Level::AnonymousBurst, caller.as_str()),
         };
         let policy = policy(view, PolicyKind::Subscription, plan)?;
         let counted = [subject, &*self.site.context, plan];
         let lenient = !policy.stop_on_quota_reach;
-        keys.add(Level::Subscription, counted, policy.quota, lenient);
-        keys.add(Level::SubscriptionBurst, counted, policy.burst, lenient);
+        keys.add(level, counted, policy.quota, lenient);
+        keys.add(burst, counted, policy.burst, lenient);
         if let Some(application) = application {
             let policy = self::policy(view, PolicyKind::Application, &application.policy)?;
             let counted = [&*application.id, &*principal.user, ""];
@@ -188,7 +192,7 @@ fn outcome(decision: Decision) -> Result<Flow, Fault> {
     let code = match level {
         Level::Api => fault::API_THROTTLED,
         Level::Operation => fault::OPERATION_THROTTLED,
-        Level::Subscription => fault::SUBSCRIPTION_THROTTLED,
+        Level::Subscription | Level::Anonymous => fault::SUBSCRIPTION_THROTTLED,
         Level::Application => fault::APPLICATION_THROTTLED,
         _ => fault::BURST_THROTTLED,
     };

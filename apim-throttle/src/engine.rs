@@ -28,7 +28,8 @@ const SPINS: u32 = 32;
 /// **Bounded.** Counters whose window is over make room for new ones. Should there be no more room, because
 /// somebody calls under hundreds of thousands of names within one window, those newly come are counted
 /// *together*, against the quota of one, until windows end. So no limit is ever exceeded, and whoever was
-/// counted already notices nothing. [`Usage::shared`] shows such counters.
+/// counted already notices nothing. [`Usage::shared`] shows such counters. Callers who are known by nothing but
+/// their address ([`Level::Anonymous`]) fill half of the room at most; the rest is for those with a name.
 ///
 /// **Patient with clocks.** When the clock goes back, a counter stays in the window in which it is; only one
 /// that finds itself more than a window ahead starts again in the present.

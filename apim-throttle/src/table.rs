@@ -35,11 +35,42 @@ struct Shard {
     counters: HashTable<Arc<Counter>>,
     /// One for each level and length of window, for whom there was no room: as many as there are policies.
     shared: Vec<Arc<Counter>>,
-    weight: usize,
+    weight: Weight,
     /// How many counters make a sweep worth while.
     sweep_at: usize,
     /// When the next window ends; until then a sweep would find nothing.
     next_end: Timestamp,
+}
+
+/// What the counters of a shard weigh.
+#[derive(Default)]
+struct Weight {
+    all: usize,
+    /// Of these, the counters of addresses.
+    anonymous: usize,
+}
+
+impl Weight {
+    fn add(&mut self, identity: &Identity) {
+        self.all += identity.weight();
+        self.anonymous += if is_anonymous(identity.level) { identity.weight() } else { 0 };
+    }
+
+    fn remove(&mut self, identity: &Identity) {
+        self.all -= identity.weight();
+        self.anonymous -= if is_anonymous(identity.level) { identity.weight() } else { 0 };
+    }
+
+    /// Whether there is no room for one more. Addresses get half of it at most: who commands a network has
+    /// as many as he likes, and must not take the places of those who have an account here.
+    fn is_full(&self, key: &Key<'_>, room: usize) -> bool {
+        let weight = weight(key);
+        self.all + weight > room || is_anonymous(key.level) && self.anonymous + weight > room / 2
+    }
+}
+
+fn is_anonymous(level: Level) -> bool {
+    matches!(level, Level::Anonymous | Level::AnonymousBurst)
 }
 
 impl Table {
@@ -133,16 +164,15 @@ impl Shard {
         if let Some(counter) = self.counters.find_mut(hash, |counter| counter.identity.is(key)) {
             return renewed(counter, now);
         }
-        let weight = weight(key);
-        let full = |shard: &Self| shard.weight + weight > room;
-        if self.counters.len() >= self.sweep_at || full(self) && self.next_end <= now {
+        let full = self.weight.is_full(key, room);
+        if self.counters.len() >= self.sweep_at || full && self.next_end <= now {
             self.sweep(now);
         }
-        if full(self) {
+        if self.weight.is_full(key, room) {
             return self.share(key, now);
         }
         let counter = Arc::new(Counter::new(Arc::new(Identity::of(key)), hash, now));
-        self.weight += weight;
+        self.weight.add(&counter.identity);
         self.next_end = self.next_end.min(counter.ends());
         self.counters.insert_unique(hash, counter.clone(), |counter| counter.hash);
         counter
@@ -167,7 +197,8 @@ impl Shard {
         let before = self.counters.len() + self.shared.len();
         self.counters.retain(|counter| counter.serves(now));
         self.shared.retain(|counter| counter.serves(now));
-        self.weight = self.counters.iter().map(|counter| counter.identity.weight()).sum();
+        self.weight = Weight::default();
+        self.counters.iter().for_each(|counter| self.weight.add(&counter.identity));
         self.next_end = self.counters.iter().map(|counter| counter.ends()).min().unwrap_or(now);
         self.sweep_at = (self.counters.len() * 2).max(WORTH_SWEEPING);
         self.counters.shrink_to(self.sweep_at, |counter| counter.hash);
@@ -177,7 +208,7 @@ impl Shard {
     fn forget(&mut self, hash: u64, gone: impl Fn(&Counter) -> bool) {
         while let Ok(entry) = self.counters.find_entry(hash, |counter| gone(counter)) {
             let (counter, _) = entry.remove();
-            self.weight -= counter.identity.weight();
+            self.weight.remove(&counter.identity);
         }
     }
 }

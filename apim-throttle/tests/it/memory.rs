@@ -42,6 +42,23 @@ fn a_flood_of_names_shares_counters_and_leaves_the_others_alone() {
 }
 
 #[test]
+fn a_flood_of_addresses_leaves_room_for_those_with_a_name() {
+    let engine = LocalEngine::with_room(Arc::new(ManualClock::at(NOON)), 6_400);
+    let quota = Quota::per_minute(5);
+    for address in 0..50_000 {
+        for level in [Level::Anonymous, Level::AnonymousBurst] {
+            passes(&engine, &[key(level, &format!("2001:db8:{address:x}::"), quota)]);
+        }
+    }
+    assert!(engine.snapshot().len() <= 3_200 + 2 * 64, "{} counters", engine.snapshot().len());
+    for newcomer in 0..1_000 {
+        let newcomer = format!("application-{newcomer}");
+        assert_eq!((0..9).filter(|_| call(&engine, &newcomer)).count(), 5, "{newcomer}");
+    }
+    assert!(engine.snapshot().iter().all(|usage| !usage.shared || usage.level != Level::Subscription));
+}
+
+#[test]
 fn long_names_take_more_of_the_room() {
     let clock = Arc::new(ManualClock::at(NOON));
     let engine = LocalEngine::with_room(clock, 6_400);

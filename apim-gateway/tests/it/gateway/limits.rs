@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
+use apim_core::Timestamp;
 use apim_core::event::Change;
+use apim_core::testing::ManualClock;
+use apim_core::throttle::Level;
+use apim_throttle::LocalEngine;
 use serde_json::{Value, json};
 
-use crate::gateway::world::{Bench, application, change, pets, policy};
+use crate::gateway::world::{Bench, NOW, application, change, pets, policy};
 
 fn quota(kind: &str, name: &str, requests: u64) -> Change {
     policy(json!({"kind": kind, "name": name, "quota": {"requests": requests, "window_ms": 60_000}}))
@@ -123,4 +127,17 @@ async fn who_was_denied_is_refused_whatever_he_presents() {
         bench.apply(change("DenyRemoved", json!("1"))).await;
         assert_eq!(bench.with_token(&token).await.verdict().0, 200, "{condition}");
     }
+}
+
+#[tokio::test]
+async fn who_has_a_name_is_counted_by_it_and_the_others_as_anonymous() {
+    let clock = Arc::new(ManualClock::at(Timestamp::from_secs(NOW)));
+    let engine = Arc::new(LocalEngine::new(clock));
+    let bench = Bench::with(|builder| builder.throttle(engine.clone())).await;
+    pass(&bench, &bench.token(json!({})), 1).await;
+    assert_eq!(bench.get("/petstore/1.0.0/open", &[]).await.status, 200);
+    let mut counted: Vec<_> =
+        engine.snapshot().into_iter().map(|usage| (usage.level, usage.subject[0].clone())).collect();
+    counted.sort();
+    assert_eq!(counted, [(Level::Subscription, "app-1".into()), (Level::Anonymous, "203.0.113.9".into())]);
 }
