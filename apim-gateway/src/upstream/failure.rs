@@ -42,7 +42,7 @@ pub(super) fn sending(target: &Target, error: Option<hyper::Error>) -> Fault {
     about(target, code, error)
 }
 
-/// A 101 that nobody asked for.
+/// A 101 that nobody asked for, or to another protocol than the one asked for.
 pub(super) fn unasked_upgrade(target: &Target) -> Fault {
     Fault::new(fault::BACKEND_PROTOCOL)
         .detail(format!("{} switched protocols without having been asked", target.destination))

@@ -14,7 +14,10 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
-/// The client's end, if it asks for another protocol and may have one: HTTP/1.1, and no body before it.
+/// The client's end, if it asks for a WebSocket and may have one: HTTP/1.1, and no body before it.
+///
+/// No other protocol is passed on. Through `h2c`, say, whatever is asked next would go past every check of
+/// the gateway, as requests that only the backend sees.
 pub(super) fn upgrade(head: &mut request::Parts, body: &Body) -> Option<OnUpgrade> {
     let pending = head.extensions.remove::<OnUpgrade>();
     if !head.headers.contains_key(header::UPGRADE) {
@@ -23,8 +26,16 @@ pub(super) fn upgrade(head: &mut request::Parts, body: &Body) -> Option<OnUpgrad
     let asked = head.version == Version::HTTP_11
         && head.method == Method::GET
         && http_body::Body::is_end_stream(body)
-        && names_upgrade(&head.headers);
+        && names_upgrade(&head.headers)
+        && is_websocket(&head.headers);
     pending.filter(|_| asked)
+}
+
+/// Whether `Upgrade` names WebSocket and nothing else: of a list the backend would choose.
+pub(super) fn is_websocket(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(header::UPGRADE).iter();
+    let first = values.next().is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    first && values.next().is_none()
 }
 
 fn names_upgrade(headers: &HeaderMap) -> bool {
@@ -35,10 +46,11 @@ fn names_upgrade(headers: &HeaderMap) -> bool {
         .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
 }
 
-/// Rewrites the head for HTTP/1.1.
+/// Rewrites the head for HTTP/1.1. `upgrades` tells whether the client may have another protocol.
 pub(super) fn prepare(
     head: &mut request::Parts,
     body: &Body,
+    upgrades: bool,
     context: &Context,
     target: &Target,
     own: &Own,
@@ -46,7 +58,7 @@ pub(super) fn prepare(
     head.uri = path(&head.uri, &target.base)?;
     let received = std::mem::replace(&mut head.version, Version::HTTP_11);
     let headers = &mut head.headers;
-    clean(headers, is_proxied(context));
+    clean(headers, is_proxied(context), upgrades);
     let host = headers.insert(header::HOST, target.host.clone());
     forwarded(headers, host, context, own);
     via(headers, received, own);
@@ -78,21 +90,20 @@ fn is_proxied(context: &Context) -> bool {
 
 /// Drops what means one hop only, and what a client may not claim. One look at each name is cheaper than
 /// asking for names that are hardly ever there.
-fn clean(headers: &mut HeaderMap, proxied: bool) {
-    let upgrade = headers.contains_key(header::UPGRADE) && names_upgrade(headers);
+fn clean(headers: &mut HeaderMap, proxied: bool, upgrades: bool) {
     let doomed: Vec<HeaderName> =
-        headers.keys().filter(|name| is_dropped(name, proxied, upgrade)).cloned().collect();
+        headers.keys().filter(|name| is_dropped(name, proxied, upgrades)).cloned().collect();
     for name in doomed {
         headers.remove(name);
     }
-    if upgrade {
+    if upgrades {
         headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     }
 }
 
-fn is_dropped(name: &HeaderName, proxied: bool, upgrade: bool) -> bool {
+fn is_dropped(name: &HeaderName, proxied: bool, upgrades: bool) -> bool {
     match *name {
-        header::CONNECTION | header::UPGRADE => !upgrade,
+        header::CONNECTION | header::UPGRADE => !upgrades,
         header::EXPECT
         | header::TRANSFER_ENCODING
         | header::PROXY_AUTHORIZATION
@@ -101,6 +112,8 @@ fn is_dropped(name: &HeaderName, proxied: bool, upgrade: bool) -> bool {
         _ => {
             let name = name.as_str();
             match name.as_bytes().first() {
+                // Belongs to an upgrade to h2c, which is not passed on (RFC 7540 section 3.2.1).
+                Some(b'h') => name == "http2-settings",
                 Some(b'k') => name == "keep-alive",
                 Some(b'p') => name == "proxy-connection",
                 Some(b'x') => !proxied && is_claim(name),

@@ -187,11 +187,12 @@ impl Call<'_> {
         context: &mut Context,
     ) -> Result<Response<Body>, Fault> {
         let client = forward::upgrade(&mut head, &body);
-        forward::prepare(&mut head, &body, context, &self.target, self.own)?;
+        let upgrades = client.is_some();
+        forward::prepare(&mut head, &body, upgrades, context, &self.target, self.own)?;
         context.backend_started = Some(Instant::now());
         let line = match self.target.pool.take() {
-            Some(line) if client.is_none() || matches!(line, Line::H1(_)) => line,
-            _ => line::open(self.own, &self.target, client.is_some()).await?,
+            Some(line) if !upgrades || matches!(line, Line::H1(_)) => line,
+            _ => line::open(self.own, &self.target, upgrades).await?,
         };
         let (response, line) = self.send(head, body, line).await?;
         context.backend_ended = Some(Instant::now());
@@ -267,7 +268,9 @@ impl Call<'_> {
         client: Option<OnUpgrade>,
     ) -> Result<Response<Body>, Fault> {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            let Some(client) = client else { return Err(failure::unasked_upgrade(&self.target)) };
+            let Some(client) = client.filter(|_| forward::is_websocket(response.headers())) else {
+                return Err(failure::unasked_upgrade(&self.target));
+            };
             let backend = hyper::upgrade::on(&mut response);
             let idle = self.own.settings.tunnel_timeout;
             tokio::spawn(tunnel::join(client, backend, self.own.sweep.clone(), idle));

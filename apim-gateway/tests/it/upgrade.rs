@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::bench::{OK, Plan, answering, backend};
+use crate::bench::{OK, Plan, answering, backend, echoing_heads};
 
 const HANDSHAKE: &str = "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n";
 
@@ -45,6 +45,36 @@ async fn a_101_that_nobody_asked_for_is_a_failure() {
     let gateway = Plan::to(format!("http://{address}")).start();
     let got = gateway.connect().await.ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert_eq!((got.status(), got.text()), ("502", "101506"));
+}
+
+#[tokio::test]
+async fn nothing_but_a_websocket_can_be_upgraded_to() {
+    let gateway = Plan::to(format!("http://{}", echoing_heads().await)).start();
+    for protocol in ["h2c", "websocket, h2c", "websocket\r\nUpgrade: h2c", "TLS/1.0"] {
+        let got = gateway
+            .connect()
+            .await
+            .ask(&format!(
+                "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: {protocol}\r\nHTTP2-Settings: AAMAAABk\r\n\r\n"
+            ))
+            .await;
+        let seen = got.text().to_ascii_lowercase();
+        for gone in ["upgrade", "http2-settings", "connection"] {
+            assert!(!seen.contains(gone), "{gone} in {seen}");
+        }
+    }
+    let got =
+        gateway.connect().await.ask("GET / HTTP/1.1\r\nHost: a\r\nHTTP2-Settings: AAMAAABk\r\n\r\n").await;
+    assert!(!got.text().to_ascii_lowercase().contains("http2-settings"), "{}", got.text());
+
+    // A backend that says yes nevertheless gets no tunnel.
+    let address =
+        answering("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n").await;
+    let gateway = Plan::to(format!("http://{address}")).start();
+    for asked in [HANDSHAKE.to_owned(), HANDSHAKE.replace("websocket", "h2c")] {
+        let got = gateway.connect().await.ask(&asked).await;
+        assert_eq!((got.status(), got.text()), ("502", "101506"));
+    }
 }
 
 #[tokio::test]
