@@ -1,8 +1,9 @@
 //! Bodies on their way: the request's, which keeps its deadline moving, and the response's, which gives the
-//! connection back when it has ended.
+//! connection back when both have ended.
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,10 +18,30 @@ use super::pool::Own;
 use super::target::Target;
 use crate::transport::watch::{Sweep, Watch};
 
+/// What the two bodies of one request must know of each other.
+#[derive(Debug, Default)]
+pub(super) struct Course {
+    uploading: AtomicBool,
+    answered: AtomicBool,
+}
+
+impl Course {
+    /// The response's head has come; the deadline is its body's from now on.
+    pub(super) fn answered(&self) {
+        self.answered.store(true, Relaxed);
+    }
+
+    /// Whether the request's body is still going up. A backend may have answered without waiting for it.
+    pub(super) fn is_uploading(&self) -> bool {
+        self.uploading.load(Relaxed)
+    }
+}
+
 /// A request's body. As long as it makes progress, the wait for the response has not begun.
 pub(super) struct Upload {
     body: Body,
     progress: Option<Progress>,
+    going: Going,
 }
 
 struct Progress {
@@ -29,11 +50,29 @@ struct Progress {
     wait: Duration,
 }
 
+/// Says that a body goes up until hyper drops it, which it does when it has taken the last piece.
+struct Going(Arc<Course>);
+
+impl Going {
+    fn begin(course: &Arc<Course>) -> Self {
+        course.uploading.store(true, Relaxed);
+        course.answered.store(false, Relaxed);
+        Self(course.clone())
+    }
+}
+
+impl Drop for Going {
+    fn drop(&mut self) {
+        self.0.uploading.store(false, Relaxed);
+    }
+}
+
 impl Upload {
     /// With a deadline to move. A body in memory leaves at once and moves nothing.
-    pub(super) fn new(body: Body, watch: Arc<Watch>, sweep: &Arc<Sweep>, wait: Duration) -> Self {
-        let progress = body.is_stream().then(|| Progress { watch, sweep: sweep.clone(), wait });
-        Self { body, progress }
+    pub(super) fn new(body: Body, line: &Line, sweep: &Arc<Sweep>, wait: Duration) -> Self {
+        let progress =
+            body.is_stream().then(|| Progress { watch: line.watch().clone(), sweep: sweep.clone(), wait });
+        Self { body, progress, going: Going::begin(line.course()) }
     }
 
     pub(super) fn into_body(self) -> Body {
@@ -52,6 +91,7 @@ impl http_body::Body for Upload {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         if let Some(progress) = &self.progress
             && frame.is_ready()
+            && !self.going.0.answered.load(Relaxed)
         {
             progress.watch.arm(progress.sweep.after(progress.wait));
         }

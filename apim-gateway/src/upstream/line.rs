@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 
-use super::body::Upload;
+use super::body::{Course, Upload};
 use super::failure;
 use super::pool::{Own, Pool, Streams};
 use super::target::Target;
@@ -41,6 +41,14 @@ impl Line {
         }
     }
 
+    /// How far the request in flight is.
+    pub(super) fn course(&self) -> &Arc<Course> {
+        match self {
+            Self::H1(line) => &line.course,
+            Self::H2(line) => &line.course,
+        }
+    }
+
     /// Sends a request. The line must live as long as the future is polled.
     pub(super) async fn send(
         &mut self,
@@ -65,6 +73,7 @@ impl Line {
 pub(super) struct H1 {
     pub(super) sender: http1::SendRequest<Upload>,
     watch: Arc<Watch>,
+    course: Arc<Course>,
     /// The end of its rest between two requests; its task ends with it.
     idle: Arc<Watch>,
     used: bool,
@@ -80,7 +89,11 @@ impl H1 {
     /// Takes it up again; false if it has gone in the meantime.
     pub(super) fn wake_up(&self) -> bool {
         self.idle.disarm();
-        !self.idle.is_expired() && !self.sender.is_closed()
+        !self.idle.is_expired() && !self.watch.is_expired() && !self.sender.is_closed()
+    }
+
+    pub(super) fn is_uploading(&self) -> bool {
+        self.course.is_uploading()
     }
 
     pub(super) fn used(self) -> Self {
@@ -108,7 +121,7 @@ impl Trunk {
     pub(super) fn share(&self, used: bool) -> H2 {
         self.streams.one_more();
         let (sender, streams) = (self.sender.clone(), self.streams.clone());
-        H2 { sender, watch: self.sweep.watch(), streams, used }
+        H2 { sender, watch: self.sweep.watch(), course: Arc::default(), streams, used }
     }
 }
 
@@ -116,6 +129,7 @@ impl Trunk {
 pub(super) struct H2 {
     pub(super) sender: http2::SendRequest<Upload>,
     watch: Arc<Watch>,
+    course: Arc<Course>,
     streams: Arc<Streams>,
     used: bool,
 }
@@ -165,7 +179,7 @@ async fn speak_h1(own: &Own, stream: Stream) -> hyper::Result<H1> {
         .await?;
     let idle = own.sweep.watch();
     tokio::spawn(until_idle(connection.with_upgrades(), idle.clone()));
-    Ok(H1 { sender, watch: own.sweep.watch(), idle, used: false })
+    Ok(H1 { sender, watch: own.sweep.watch(), course: Arc::default(), idle, used: false })
 }
 
 /// Runs a connection until it ends or has been idle for too long.

@@ -45,6 +45,7 @@ use line::Line;
 use pool::Own;
 use target::Target;
 
+use crate::transport::watch::Watch;
 use crate::transport::{hop, tunnel};
 
 pub use target::check;
@@ -233,24 +234,21 @@ impl Call<'_> {
             Line::H1(_) => forward::prepare_h1(&mut head, &self.target),
             Line::H2(_) => forward::prepare_h2(&mut head, &self.target)?,
         }
-        if !line.is_free().await {
-            return Ok(Err(Failed { error: None, unsent: Some(Request::from_parts(head, body)) }.into()));
-        }
         let sweep = &self.own.sweep;
         let watch = line.watch().clone();
         watch.arm(sweep.from(Instant::now(), self.wait.time));
-        let body = Upload::new(body, watch.clone(), sweep, self.wait.time);
-        let outcome = {
-            let mut response = std::pin::pin!(line.send(Request::from_parts(head, body)));
-            std::future::poll_fn(|cx| match response.as_mut().poll(cx) {
-                Poll::Ready(response) => Poll::Ready(Some(response)),
-                Poll::Pending => watch.poll_expired(cx).map(|()| None),
-            })
-            .await
-        };
-        match outcome {
+        match in_time(&watch, line.is_free()).await {
+            None => return Err(self.wait.over(&self.target)),
+            Some(true) => {}
+            Some(false) => {
+                return Ok(Err(Failed { error: None, unsent: Some(Request::from_parts(head, body)) }.into()));
+            }
+        }
+        let body = Upload::new(body, &line, sweep, self.wait.time);
+        match in_time(&watch, line.send(Request::from_parts(head, body))).await {
             None => Err(self.wait.over(&self.target)),
             Some(Ok(response)) => {
+                line.course().answered();
                 watch.disarm();
                 Ok(Ok((response, line)))
             }
@@ -283,6 +281,16 @@ impl Call<'_> {
         hop::clean_response(&mut head.headers);
         Ok(Response::from_parts(head, Download::body(incoming, line, self.own, &self.target)))
     }
+}
+
+/// What comes of some work; none if the deadline passes before.
+async fn in_time<F: Future>(watch: &Watch, work: F) -> Option<F::Output> {
+    let mut work = std::pin::pin!(work);
+    std::future::poll_fn(|cx| match work.as_mut().poll(cx) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending => watch.poll_expired(cx).map(|()| None),
+    })
+    .await
 }
 
 /// A response with the connection it came by, or what came instead.

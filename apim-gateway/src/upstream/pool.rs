@@ -183,8 +183,12 @@ impl Pool {
     }
 
     /// Takes a connection back when its response has ended.
+    ///
+    /// One that still carries the request's body up is of no use to anybody else, who would wait behind a
+    /// stranger's upload. It has as long to end as a connection may rest.
     pub(super) fn give_back(&self, line: H1, idle_until: u64) {
-        if line.sender.is_closed() {
+        line.rest(idle_until);
+        if line.sender.is_closed() || line.is_uploading() {
             return;
         }
         let mut lines = self.lock();
@@ -192,7 +196,6 @@ impl Pool {
             lines.h1.retain(|line| !line.sender.is_closed());
         }
         if lines.h1.len() < self.most_idle {
-            line.rest(idle_until);
             lines.h1.push(line);
         }
     }

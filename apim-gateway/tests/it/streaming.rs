@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::bench::{Plan, backend};
+use crate::bench::{OK, Plan, backend};
 
 const PIECE: usize = 64 << 10;
 const PIECES: usize = 1024; // 64 MiB
@@ -110,4 +110,46 @@ async fn a_client_that_goes_away_frees_the_backend() {
     tokio::time::sleep(Duration::from_millis(100)).await;
     drop(client);
     tokio::time::timeout(crate::bench::LIMIT, end.wait_for(|end| *end)).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn nobody_waits_behind_the_upload_of_somebody_who_has_been_answered() {
+    // Answers as soon as the head is there, and never reads on while the body comes.
+    let address = backend(|_, mut wire| async move {
+        while wire.head().await.is_some() {
+            wire.send(OK).await;
+        }
+    })
+    .await;
+    let mut plan = Plan::to(format!("http://{address}"));
+    plan.server.workers = 1;
+    plan.endpoint.timeout_ms = 2_000;
+    let gateway = plan.start();
+    let mut slow = gateway.connect().await;
+    let got = slow.ask("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello").await;
+    assert_eq!(got.status(), "200");
+    let got = gateway.connect().await.ask("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n").await;
+    assert_eq!((got.status(), got.text()), ("200", "ok"));
+}
+
+#[tokio::test]
+async fn an_upload_that_goes_on_after_the_answer_has_begun_does_not_shorten_it() {
+    let address = backend(|_, mut wire| async move {
+        wire.head().await.unwrap();
+        wire.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello").await;
+        wire.take(10).await.unwrap();
+        // Longer than the wait for a head, shorter than that for the next piece of a body.
+        tokio::time::sleep(Duration::from_millis(900)).await;
+        wire.send("world").await;
+    })
+    .await;
+    let mut plan = Plan::to(format!("http://{address}"));
+    plan.endpoint.timeout_ms = 300;
+    let gateway = plan.start();
+    let mut client = gateway.connect().await;
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello").await;
+    assert!(client.head().await.unwrap().starts_with("HTTP/1.1 200"));
+    assert_eq!(client.take(5).await.unwrap(), b"hello");
+    client.send("world").await;
+    assert_eq!(client.take(5).await.unwrap(), b"world");
 }
