@@ -195,18 +195,19 @@ impl Call<'_> {
             Some(line) if !upgrades || matches!(line, Line::H1(_)) => line,
             _ => line::open(self.own, &self.target, upgrades).await?,
         };
-        let (response, line) = self.send(head, body, line).await?;
+        let (response, line) = self.send(head, body, line, upgrades).await?;
         context.backend_ended = Some(Instant::now());
         context.backend_status = Some(response.status());
         self.receive(response, line, client)
     }
 
-    /// Sends the request, and once more if it may be.
+    /// Sends the request, and once more if it may be; if it `upgrades`, by HTTP/1.1 both times.
     async fn send(
         &self,
         head: request::Parts,
         body: Body,
         line: Line,
+        upgrades: bool,
     ) -> Result<(Response<Incoming>, Line), Fault> {
         let used = line.is_used();
         let spare = (used && is_repeatable(&head.method, &body)).then(|| Spare::of(&head));
@@ -222,7 +223,7 @@ impl Call<'_> {
         };
         let Some(request) = again else { return Err(failure::sending(&self.target, error)) };
         let (head, body) = request.into_parts();
-        let line = line::open(self.own, &self.target, false).await?;
+        let line = line::open(self.own, &self.target, upgrades).await?;
         match self.attempt(head, body, line).await? {
             Ok(answered) => Ok(answered),
             Err(failed) => Err(failure::sending(&self.target, failed.error)),

@@ -1,8 +1,12 @@
 //! WebSockets pass.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::bench::{OK, Plan, answering, backend, echoing_heads};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio_rustls::TlsAcceptor;
+
+use crate::bench::{Identity, OK, Plan, answering, backend, echoing_heads};
 
 const HANDSHAKE: &str = "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n";
 
@@ -86,4 +90,45 @@ async fn a_silent_socket_is_closed_after_a_while() {
     client.send(HANDSHAKE).await;
     client.head().await.unwrap();
     assert!(client.is_closed().await);
+}
+
+#[tokio::test]
+async fn an_upgrade_that_is_tried_again_is_tried_over_http1() {
+    let identity = Identity::new();
+    let mut config = (*identity.certificate.server_config().unwrap()).clone();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    // The first connection refuses the upgrade, takes the next and goes away; the second agrees to it.
+    let address = backend(move |number, wire| {
+        let acceptor = acceptor.clone();
+        async move {
+            let mut tls = acceptor.accept(wire.tcp).await.unwrap();
+            assert_eq!(tls.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
+            let answers = match number {
+                0 => vec![OK, ""],
+                _ => vec!["HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhello"],
+            };
+            for answer in answers {
+                let mut head = vec![0; 4096];
+                assert!(tls.read(&mut head).await.unwrap() > 0);
+                tls.write_all(answer.as_bytes()).await.unwrap();
+                tls.flush().await.unwrap();
+            }
+            if number > 0 {
+                // Until the client has gone.
+                let _ = tls.read(&mut [0]).await;
+            }
+        }
+    })
+    .await;
+    let mut plan = Plan::to(format!("wss://localhost:{}", address.port()));
+    plan.upstream.tls = Some(Arc::new(identity.client()));
+    plan.server.workers = 1;
+    let gateway = plan.start();
+    let mut client = gateway.connect().await;
+    assert_eq!(client.ask(HANDSHAKE).await.status(), "200");
+    client.send(HANDSHAKE).await;
+    let head = client.head().await.unwrap();
+    assert!(head.starts_with("HTTP/1.1 101"), "{head}");
+    assert_eq!(client.take(5).await.unwrap(), b"hello");
 }
