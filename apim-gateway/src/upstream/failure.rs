@@ -2,15 +2,16 @@
 
 use std::error::Error;
 use std::io;
+use std::sync::Arc;
 
 use apim_core::fault::{self, Code, Fault};
 
 use super::target::Target;
 use crate::transport::dial::DialError;
 
-/// No connection.
-pub(super) fn connecting(target: &Target, error: DialError) -> Fault {
-    let code = match &error {
+/// No connection, for all who waited for it.
+pub(super) fn connecting(target: &Target, error: Arc<DialError>) -> Fault {
+    let code = match &*error {
         DialError::Timeout(_) => fault::BACKEND_CONNECT_TIMEOUT,
         DialError::Failed(_) => fault::BACKEND_CONNECT,
     };

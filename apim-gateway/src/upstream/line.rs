@@ -1,5 +1,6 @@
 //! Connections to backends.
 
+use std::io;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -13,7 +14,7 @@ use super::body::{Course, Upload};
 use super::failure;
 use super::pool::{Own, Pool, Streams};
 use super::target::Target;
-use crate::transport::dial::{self, Stream};
+use crate::transport::dial::{self, DialError, Stream};
 use crate::transport::watch::{Sweep, Watch};
 
 /// An open connection.
@@ -92,6 +93,10 @@ impl H1 {
         !self.idle.is_expired() && !self.watch.is_expired() && !self.sender.is_closed()
     }
 
+    pub(super) fn is_used(&self) -> bool {
+        self.used
+    }
+
     pub(super) fn is_uploading(&self) -> bool {
         self.course.is_uploading()
     }
@@ -141,35 +146,59 @@ impl Drop for H2 {
 }
 
 /// Opens a connection. With `h1_only` it can be upgraded.
-pub(super) async fn open(own: &Own, target: &Target, h1_only: bool) -> Result<Line, Fault> {
+pub(super) async fn open(own: &Arc<Own>, target: &Arc<Target>, h1_only: bool) -> Result<Line, Fault> {
     let pool = &target.pool;
-    if h1_only || !pool.may_speak_h2() {
-        return connect(own, target, h1_only).await;
+    let failed = |error| failure::connecting(target, error);
+    // A burst of requests to a backend that speaks HTTP/2 needs one connection, not one each. A large one
+    // may fill the connection that it waited for; who finds no room twice opens one of its own.
+    for _ in 0..2 {
+        if h1_only || !pool.may_speak_h2() {
+            break;
+        }
+        if let Some(line) = pool.take_new() {
+            return Ok(line);
+        }
+        pool.opening(|| open_shared(own.clone(), target.clone())).await.map_err(failed)?;
     }
-    // A burst of requests to a backend that speaks HTTP/2 needs one connection, not one each.
-    let _turn = pool.opening.lock().await;
-    match pool.take_h2() {
-        Some(line) => Ok(line),
-        None => connect(own, target, false).await,
+    if !h1_only && let Some(line) = pool.take_new() {
+        return Ok(line);
     }
+    let line = connect(own, pool, h1_only).await.map_err(|error| failed(Arc::new(error)))?;
+    Ok(match line {
+        New::H1(line) => Line::H1(line),
+        New::H2(trunk) => {
+            let share = trunk.share(false);
+            pool.keep(trunk);
+            Line::H2(share)
+        }
+    })
 }
 
-async fn connect(own: &Own, target: &Target, h1_only: bool) -> Result<Line, Fault> {
-    let pool: &Pool = &target.pool;
+/// Opens a connection for whoever of those waiting comes first, or all of them if it serves many.
+async fn open_shared(own: Arc<Own>, target: Arc<Target>) -> Result<(), Arc<DialError>> {
+    match connect(&own, &target.pool, false).await? {
+        New::H1(line) => target.pool.give_back(line, own.sweep.after(own.settings.idle_timeout)),
+        New::H2(trunk) => target.pool.keep(trunk),
+    }
+    Ok(())
+}
+
+/// A connection that nobody has used.
+enum New {
+    H1(H1),
+    H2(Trunk),
+}
+
+async fn connect(own: &Own, pool: &Pool, h1_only: bool) -> Result<New, DialError> {
     let to = if h1_only { &pool.to_h1 } else { &pool.to };
-    let stream = dial::dial(to, own.settings.connect_timeout)
-        .await
-        .map_err(|error| failure::connecting(target, error))?;
+    let stream = dial::dial(to, own.settings.connect_timeout).await?;
     let h2 = stream.is_h2() || (pool.prior_knowledge && !h1_only);
     if !h1_only {
         pool.learned(h2);
     }
-    let line = if h2 {
-        speak_h2(own, pool, stream).await.map(Line::H2)
-    } else {
-        speak_h1(own, stream).await.map(Line::H1)
-    };
-    line.map_err(|error| failure::sending(target, Some(error)))
+    let line =
+        if h2 { speak_h2(own, stream).await.map(New::H2) } else { speak_h1(own, stream).await.map(New::H1) };
+    line.map_err(|error| DialError::Failed(io::Error::other(error)))
 }
 
 async fn speak_h1(own: &Own, stream: Stream) -> hyper::Result<H1> {
@@ -200,7 +229,7 @@ async fn until_idle(connection: impl Future<Output = hyper::Result<()>>, idle: A
     .await;
 }
 
-async fn speak_h2(own: &Own, pool: &Pool, stream: Stream) -> hyper::Result<H2> {
+async fn speak_h2(own: &Own, stream: Stream) -> hyper::Result<Trunk> {
     let (sender, connection) = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_header_list_size(u32::try_from(own.settings.head_bytes).unwrap_or(u32::MAX))
@@ -222,7 +251,5 @@ async fn speak_h2(own: &Own, pool: &Pool, stream: Stream) -> hyper::Result<H2> {
             tracing::debug!(%error, "an HTTP/2 connection to a backend ended");
         }
     });
-    let share = trunk.share(false);
-    pool.keep(trunk);
-    Ok(share)
+    Ok(trunk)
 }

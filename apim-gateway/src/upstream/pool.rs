@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use apim_core::model::Endpoint;
 use apim_core::{Fault, fault};
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, WeakShared};
 use http::HeaderValue;
 use http::uri::Scheme;
 use rustls::ClientConfig;
@@ -14,7 +16,7 @@ use rustls::ClientConfig;
 use super::UpstreamConfig;
 use super::line::{H1, Line, Trunk};
 use super::target::{Address, Target};
-use crate::transport::dial::Destination;
+use crate::transport::dial::{Destination, DialError};
 use crate::transport::watch::Sweep;
 
 /// Backends remembered by a worker. Beyond it all are forgotten, which costs new connections, and no more.
@@ -120,7 +122,7 @@ impl Own {
             may_speak_h2: AtomicBool::new(http2 || address.tls),
             most_idle: self.settings.idle_connections,
             lines: Mutex::default(),
-            opening: tokio::sync::Mutex::new(()),
+            opening: Mutex::default(),
         }
     }
 
@@ -138,9 +140,13 @@ pub(super) struct Pool {
     may_speak_h2: AtomicBool,
     most_idle: usize,
     lines: Mutex<Lines>,
-    /// Held while a connection is opened that others could use as well.
-    pub(super) opening: tokio::sync::Mutex<()>,
+    /// A connection being opened that others could use as well. Weak, so that it is given up when the last
+    /// who waits for it goes away.
+    opening: Mutex<Option<WeakShared<Opening>>>,
 }
+
+/// Ends when the connection is in the pool.
+type Opening = BoxFuture<'static, Result<(), Arc<DialError>>>;
 
 #[derive(Default)]
 struct Lines {
@@ -167,9 +173,35 @@ impl Pool {
         None
     }
 
-    /// A connection for many requests that has room for another.
-    pub(super) fn take_h2(&self) -> Option<Line> {
-        self.lock().free_h2()
+    /// One that certainly stands: room on one for many requests, or one that nobody has used.
+    pub(super) fn take_new(&self) -> Option<Line> {
+        let mut lines = self.lock();
+        if let Some(line) = lines.free_h2() {
+            return Some(line);
+        }
+        let new = lines.h1.iter().rposition(|line| !line.is_used())?;
+        let line = lines.h1.remove(new);
+        line.wake_up().then_some(Line::H1(line))
+    }
+
+    /// Waits for the connection that is being opened, or opens one.
+    ///
+    /// All who wait drive it together and share its failure: one after the other they would wait for a
+    /// backend that is away as many times as there are requests.
+    pub(super) async fn opening<F>(&self, open: impl FnOnce() -> F) -> Result<(), Arc<DialError>>
+    where
+        F: Future<Output = Result<(), Arc<DialError>>> + Send + 'static,
+    {
+        let shared = {
+            let mut opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+            let going = opening.as_ref().and_then(WeakShared::upgrade);
+            going.filter(|going| going.peek().is_none()).unwrap_or_else(|| {
+                let new = open().boxed().shared();
+                *opening = new.downgrade();
+                new
+            })
+        };
+        shared.await
     }
 
     /// Whether the backend speaks HTTP/2, as far as is known.

@@ -1,5 +1,7 @@
 //! Backends that are away, slow, or wrong: each has its own number.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -34,6 +36,39 @@ async fn nobody_accepts() {
     plan.upstream.connect_timeout = Duration::from_millis(200);
     let got = ask(plan).await;
     assert_eq!((got.status(), got.text()), ("504", "101508"));
+}
+
+#[tokio::test]
+async fn callers_of_a_backend_that_is_away_share_one_attempt_and_its_failure() {
+    let attempts = Arc::new(AtomicUsize::new(0));
+    let counted = attempts.clone();
+    let address = backend(move |_, mut wire| {
+        counted.fetch_add(1, SeqCst);
+        async move {
+            wire.take(1 << 20).await;
+        }
+    })
+    .await;
+    let identity = crate::bench::Identity::new();
+    let mut plan = Plan::to(format!("https://localhost:{}", address.port()));
+    plan.upstream.tls = Some(Arc::new(identity.client()));
+    plan.upstream.connect_timeout = Duration::from_secs(2);
+    plan.server.workers = 1;
+    let gateway = plan.start();
+    let mut clients = Vec::new();
+    for _ in 0..15 {
+        let mut client = gateway.connect().await;
+        client.send(GET).await;
+        clients.push(client);
+    }
+    for client in &mut clients {
+        let got = client.message().await;
+        assert_eq!((got.status(), got.text()), ("504", "101508"));
+    }
+    assert_eq!(attempts.load(SeqCst), 1);
+    // Whoever comes later is not told of an old failure.
+    assert_eq!(clients[0].ask(GET).await.status(), "504");
+    assert_eq!(attempts.load(SeqCst), 2);
 }
 
 #[tokio::test]
