@@ -48,13 +48,13 @@ use crate::worker::Worker;
 ///     async fn delete_client(&self, id: &ClientId) -> Result<(), KeyManagerError> {
 ///         Err(KeyManagerError::UnknownClient(id.clone()))
 ///     }
-///     async fn add_secret(&self, id: &ClientId) -> Result<OAuthClient, KeyManagerError> {
+///     async fn renew_secret(&self, id: &ClientId) -> Result<OAuthClient, KeyManagerError> {
 ///         Err(KeyManagerError::UnknownClient(id.clone()))
 ///     }
 ///     async fn issue(&self, _: TokenRequest) -> Result<Token, KeyManagerError> {
 ///         Err(KeyManagerError::Unsupported("tokens"))
 ///     }
-///     async fn revoke(&self, _: &str) -> Result<(), KeyManagerError> {
+///     async fn revoke(&self, _: &ClientId, _: &str) -> Result<(), KeyManagerError> {
 ///         Ok(())
 ///     }
 ///     fn verifier(&self) -> Arc<dyn TokenVerifier> {
@@ -80,20 +80,22 @@ pub trait KeyManager: Send + Sync + 'static {
     /// Looks a client up; without its secret.
     async fn client(&self, id: &ClientId) -> Result<Option<OAuthClient>, KeyManagerError>;
 
-    /// Replaces a client's metadata; its id and secrets stay.
+    /// Replaces a client's metadata; its id stays. Its secrets stay too, unless it gets another owner: what
+    /// the former one knows must not speak for the new one, so all its secrets and tokens end then.
     async fn update_client(&self, id: &ClientId, spec: ClientSpec) -> Result<OAuthClient, KeyManagerError>;
 
     /// Deletes a client; its tokens are revoked.
     async fn delete_client(&self, id: &ClientId) -> Result<(), KeyManagerError>;
 
-    /// Adds a secret to a client, which the answer holds. Earlier secrets stay good.
-    async fn add_secret(&self, id: &ClientId) -> Result<OAuthClient, KeyManagerError>;
+    /// Gives a client a new secret, which the answer holds. Earlier secrets end.
+    async fn renew_secret(&self, id: &ClientId) -> Result<OAuthClient, KeyManagerError>;
 
     /// Issues a token to a client without asking anybody: `client_credentials`, on behalf of the portal.
     async fn issue(&self, request: TokenRequest) -> Result<Token, KeyManagerError>;
 
-    /// Revokes a token. Revoking an unknown one succeeds (RFC 7009 section 2.2).
-    async fn revoke(&self, token: &str) -> Result<(), KeyManagerError>;
+    /// Revokes a token of a client's. Revoking an unknown one, or another client's, does nothing and succeeds
+    /// (RFC 7009 section 2.2).
+    async fn revoke(&self, client: &ClientId, token: &str) -> Result<(), KeyManagerError>;
 
     /// The hot half.
     fn verifier(&self) -> Arc<dyn TokenVerifier>;

@@ -11,7 +11,7 @@ use crate::grant;
 use crate::opaque;
 use crate::server::Core;
 
-/// So many secrets of a client are good; adding one more ends the oldest.
+/// So many secrets of a client are good, which gets one with each registration under its name; adding one more ends the oldest.
 const MOST_SECRETS: usize = 10;
 const MOST_REDIRECT_URIS: usize = 50;
 const LONGEST_TEXT: usize = 2048;
@@ -60,7 +60,18 @@ impl Core {
 
     /// Adds a secret, and forgets the oldest if there are too many.
     pub(crate) async fn add_secret(&self, id: &ClientId) -> Result<OAuthClient, Unregistered> {
+        let client = self.own_client(id).await?;
+        self.give_secret(client).await
+    }
+
+    /// Replaces all secrets by a new one.
+    pub(crate) async fn renew_secret(&self, id: &ClientId) -> Result<OAuthClient, Unregistered> {
         let mut client = self.own_client(id).await?;
+        client.secrets.clear();
+        self.give_secret(client).await
+    }
+
+    async fn give_secret(&self, mut client: Client) -> Result<OAuthClient, Unregistered> {
         if client.public {
             return Err(Unregistered::Metadata("a public client has no secret".to_owned()));
         }
@@ -69,16 +80,21 @@ impl Core {
         Ok(described(client, Some(secret)))
     }
 
-    /// Replaces what a client is; its id and secrets stay.
+    /// Replaces what a client is; its id stays, and so do its secrets while it has the same owner.
     pub(crate) async fn replace(&self, id: &ClientId, spec: ClientSpec) -> Result<OAuthClient, Unregistered> {
         check(&spec)?;
         let known = self.own_client(id).await?;
+        let handed_over = known.owner != spec.owner;
+        if handed_over {
+            // Should the writing fail, calling again ends them again; the other way round it would not.
+            self.revoke_client(id).await?;
+        }
         let client = Client {
             id: known.id,
             tenant: known.tenant,
             name: spec.name,
             owner: spec.owner,
-            secrets: known.secrets,
+            secrets: if handed_over { Vec::new() } else { known.secrets },
             grant_types: spec.grant_types,
             redirect_uris: spec.redirect_uris,
             public: spec.public,
@@ -87,6 +103,10 @@ impl Core {
             additional: spec.additional,
         };
         self.stores.clients.update_client(client.clone()).await?;
+        if handed_over {
+            // The old secrets were good for new tokens until this moment.
+            self.revoke_client(id).await?;
+        }
         Ok(described(client, None))
     }
 

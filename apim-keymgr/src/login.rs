@@ -49,6 +49,8 @@ impl Core {
     }
 
     /// Checks a password. Unknown, locked and mistaken take equally long and look the same.
+    ///
+    /// Hashing is slow, and what a user was before it may be over afterwards; so the user is read again.
     pub(crate) async fn log_in(
         &self,
         typed: &str,
@@ -59,7 +61,10 @@ impl Core {
         self.attempts.begin(&name, address, self.clock.now()).map_err(Refused::TooMany)?;
         let user = self.stores.users.user(&self.config.tenant, &name).await?;
         let good = self.hashers.verify(password, user.as_ref().map(|user| user.password.as_str())).await?;
-        let user = user.filter(|user| good && !user.locked).ok_or(Refused::Wrong)?;
+        let checked = user.filter(|_| good).ok_or(Refused::Wrong)?;
+        let user = self.stores.users.user(&self.config.tenant, &name).await?;
+        let same = |user: &User| user.password == checked.password && !user.locked;
+        let user = user.filter(same).ok_or(Refused::Wrong)?;
         self.attempts.succeed(&name, address);
         Ok(user)
     }

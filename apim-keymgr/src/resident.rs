@@ -61,9 +61,9 @@ impl KeyManager for Resident {
         deleted.map_err(|error| refused(error.into(), Some(id)))
     }
 
-    async fn add_secret(&self, id: &ClientId) -> Result<OAuthClient, KeyManagerError> {
+    async fn renew_secret(&self, id: &ClientId) -> Result<OAuthClient, KeyManagerError> {
         let _turn = self.0.edits.lock().await;
-        self.0.add_secret(id).await.map_err(|error| refused(error, Some(id)))
+        self.0.renew_secret(id).await.map_err(|error| refused(error, Some(id)))
     }
 
     async fn issue(&self, request: TokenRequest) -> Result<Token, KeyManagerError> {
@@ -88,8 +88,8 @@ impl KeyManager for Resident {
         Ok(Token { access_token: issued.access_token, expires_in: issued.expires_in, scopes: issued.scopes })
     }
 
-    async fn revoke(&self, token: &str) -> Result<(), KeyManagerError> {
-        self.0.revoke_text(token, None).await.map_err(|error| KeyManagerError::Failed(error.into()))
+    async fn revoke(&self, client: &ClientId, token: &str) -> Result<(), KeyManagerError> {
+        self.0.revoke_text(token, client).await.map_err(|error| KeyManagerError::Failed(error.into()))
     }
 
     fn verifier(&self) -> Arc<dyn TokenVerifier> {

@@ -62,9 +62,9 @@ impl Core {
     }
 
     /// Revokes whatever a text turns out to be: an access token, a refresh token with its family, or
-    /// nothing, which is no error (RFC 7009 section 2.2). With a client, only what belongs to it.
-    pub(crate) async fn revoke_text(&self, text: &str, of: Option<&ClientId>) -> Result<(), Unknowable> {
-        let owned = |client: &ClientId| of.is_none_or(|of| of == client);
+    /// nothing, which is no error (RFC 7009 section 2.2). Only what belongs to the client.
+    pub(crate) async fn revoke_text(&self, text: &str, of: &ClientId) -> Result<(), Unknowable> {
+        let owned = |client: &ClientId| of == client;
         match self.appraise(text).await? {
             Worth::Good(claims) if owned(&claims.client) => {
                 if let Some(id) = &claims.id {

@@ -74,11 +74,16 @@ impl Core {
         }
         match bindings.iter().find(|binding| binding.scope == *scope) {
             Some(binding) => {
-                binding.roles.is_empty() || binding.roles.iter().any(|role| roles.contains(role))
+                binding.roles.is_empty() || binding.roles.iter().any(|role| has_role(roles, role))
             }
             // Anybody gets a scope that nobody registered, for its meaning is between the client and the
             // API. Not so the platform's own: a registration that is missing there must not open a door.
             None => !self.config.reserved_scopes.iter().any(|prefix| scope.starts_with(prefix.as_str())),
         }
     }
+}
+
+/// Whether a role is among these. As in the control plane, case does not matter.
+pub(crate) fn has_role(roles: &[Role], wanted: &Role) -> bool {
+    roles.iter().any(|role| role.eq_ignore_ascii_case(wanted))
 }

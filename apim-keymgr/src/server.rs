@@ -109,13 +109,13 @@ pub(crate) struct Core {
 
 impl Core {
     pub(crate) fn is_admin(&self, user: &User) -> bool {
-        user.roles.contains(&self.config.admin_role)
+        crate::scope::has_role(&user.roles, &self.config.admin_role)
     }
 
     /// Whether a refresh token has neither expired nor been ended with all of its user's or client's.
-    pub(crate) fn is_in_force(&self, token: &RefreshToken) -> bool {
-        token.expires_at > self.clock.now()
-            && token.issued_at >= self.revoked.latest(&token.client, &token.user)
+    pub(crate) async fn is_in_force(&self, token: &RefreshToken) -> Result<bool, StoreError> {
+        let ended = self.revoked.current(&token.client, &token.user).await?;
+        Ok(token.expires_at > self.clock.now() && token.issued_at >= ended)
     }
 
     /// Whether browsers reach this server encrypted.

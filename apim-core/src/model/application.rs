@@ -1,6 +1,7 @@
 //! Who calls: applications, their subscriptions, keys, and what has been denied or revoked.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -226,4 +227,18 @@ pub enum Revocation {
         /// Tokens issued earlier are refused.
         before: Timestamp,
     },
+}
+
+impl Revocation {
+    /// No token, and no grant that tokens come of, may be good for longer: after this time nothing is left
+    /// that a revocation of all of a client's or user's tokens could refuse.
+    pub const LONGEST_GRANT: Duration = Duration::from_secs(31 * 24 * 3600);
+
+    /// When it stops mattering by itself.
+    pub fn moot_at(&self) -> Timestamp {
+        match self {
+            Self::Token { expires_at, .. } => *expires_at,
+            Self::Client { before, .. } | Self::User { before, .. } => before.plus(Self::LONGEST_GRANT),
+        }
+    }
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::StoreError;
 use crate::clock::Timestamp;
-use crate::model::{Revocation, Tenant, TokenId};
+use crate::model::{ClientId, Revocation, Tenant, TokenId, UserName};
 use crate::secret::Secret;
 
 /// A key pair that signs tokens.
@@ -140,9 +140,17 @@ pub trait RevocationStore: Send + Sync + 'static {
     /// Whether a token has been revoked by its id.
     async fn is_revoked(&self, id: &TokenId) -> Result<bool, StoreError>;
 
+    /// The moment before which all tokens of a client or of a user were ended; the later of the two.
+    async fn ended_before(
+        &self,
+        tenant: &Tenant,
+        client: &ClientId,
+        user: &UserName,
+    ) -> Result<Timestamp, StoreError>;
+
     /// All revocations in force.
     async fn revocations(&self, tenant: &Tenant) -> Result<Vec<Revocation>, StoreError>;
 
-    /// Forgets revocations of tokens that expired before a moment.
+    /// Forgets revocations that were moot before a moment, see [`Revocation::moot_at`].
     async fn forget_expired_revocations(&self, before: Timestamp) -> Result<(), StoreError>;
 }

@@ -304,15 +304,28 @@ impl RevocationStore for Memory {
         Ok(state.revocations.iter().any(|(_, r)| matches!(r, Revocation::Token { id: one, .. } if one == id)))
     }
 
+    async fn ended_before(
+        &self,
+        tenant: &Tenant,
+        client: &ClientId,
+        user: &UserName,
+    ) -> Result<Timestamp, StoreError> {
+        let state = self.working()?;
+        let moments = state.revocations.iter().filter(|(owner, _)| owner == tenant).map(|(_, r)| match r {
+            Revocation::Client { client: one, before } if one == client => *before,
+            Revocation::User { user: one, before } if one == user => *before,
+            _ => Timestamp::default(),
+        });
+        Ok(moments.max().unwrap_or_default())
+    }
+
     async fn revocations(&self, tenant: &Tenant) -> Result<Vec<Revocation>, StoreError> {
         let state = self.working()?;
         Ok(state.revocations.iter().filter(|(owner, _)| owner == tenant).map(|(_, r)| r.clone()).collect())
     }
 
     async fn forget_expired_revocations(&self, before: Timestamp) -> Result<(), StoreError> {
-        self.working()?
-            .revocations
-            .retain(|(_, r)| !matches!(r, Revocation::Token { expires_at, .. } if *expires_at < before));
+        self.working()?.revocations.retain(|(_, revocation)| revocation.moot_at() >= before);
         Ok(())
     }
 }

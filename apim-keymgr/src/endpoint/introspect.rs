@@ -76,7 +76,7 @@ async fn refresh_token(core: &Core, token: &str) -> Result<Option<(ClientId, Val
     let Some(token) = core.stores.grants.refresh(&opaque::hash(token)).await? else {
         return Ok(None);
     };
-    if !core.is_in_force(&token) {
+    if !core.is_in_force(&token).await? {
         return Ok(None);
     }
     let answer = json!({

@@ -14,6 +14,6 @@ pub(super) async fn answer(core: &Core, call: &Call) -> Result<Response<Body>, O
     let form = call.form()?;
     let client = client_auth::authenticate(core, call, &form).await?;
     let token = form.need("token")?;
-    core.revoke_text(token, Some(&client.id)).await.map_err(OAuthError::internal)?;
+    core.revoke_text(token, &client.id).await.map_err(OAuthError::internal)?;
     Ok(reply::empty(StatusCode::OK))
 }

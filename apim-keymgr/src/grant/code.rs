@@ -35,7 +35,7 @@ impl Grant for AuthorizationCode {
             }
             Redeemed::Unknown => return Err(refused()),
         };
-        let ended = code.issued_at < core.revoked.latest(&code.client, &code.user);
+        let ended = code.issued_at < core.revoked.current(&code.client, &code.user).await?;
         if code.client != request.client.id || code.expires_at <= core.clock.now() || ended {
             return Err(refused());
         }

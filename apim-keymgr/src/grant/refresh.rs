@@ -27,7 +27,7 @@ impl Grant for Refresh {
         let hash = opaque::hash(request.form.need("refresh_token")?);
         // Everything that may be the client's mistake is looked at before the token is used up.
         if let Some(token) = core.stores.grants.refresh(&hash).await? {
-            check(&request, &token)?;
+            check(&request, &token).await?;
         }
         match core.stores.grants.redeem_refresh(&hash).await? {
             Redeemed::Good(token) => exchange(&request, token).await,
@@ -42,10 +42,8 @@ impl Grant for Refresh {
     }
 }
 
-fn check(request: &Request<'_>, token: &RefreshToken) -> Result<(), OAuthError> {
-    let core = request.core;
-    let ended = token.issued_at < core.revoked.latest(&token.client, &token.user);
-    if token.client != request.client.id || token.expires_at <= core.clock.now() || ended {
+async fn check(request: &Request<'_>, token: &RefreshToken) -> Result<(), OAuthError> {
+    if token.client != request.client.id || !request.core.is_in_force(token).await? {
         return Err(refused());
     }
     wanted(request, token).map(drop)
@@ -65,7 +63,7 @@ fn wanted(request: &Request<'_>, token: &RefreshToken) -> Result<Vec<Scope>, OAu
 
 async fn exchange(request: &Request<'_>, token: RefreshToken) -> Result<Leave, OAuthError> {
     let core = request.core;
-    check(request, &token)?;
+    check(request, &token).await?;
     let user = core.active_user(&token.user).await?;
     // Roles may have been taken away since.
     let scopes = core.allowed_scopes(&wanted(request, &token)?, &user.roles).await?;

@@ -89,7 +89,8 @@ impl Core {
     pub(crate) async fn issue(&self, client: &Client, leave: Leave) -> Result<Issued, OAuthError> {
         let wanted = leave.lifetime.or(client.token_lifetime).unwrap_or(self.config.access_token);
         let lifetime = wanted.clamp(Duration::from_secs(1), self.config.longest_access_token);
-        let issued = self.issue_time(client, &leave.subject);
+        let ended = self.revoked.current(&client.id, &leave.subject).await?;
+        let issued = self.issue_time(ended);
         let moment = Moment { issued, expires: issued.saturating_add(lifetime.as_secs()) };
         let id = TokenId::from(Uuid::new_v4().to_string());
 
@@ -98,7 +99,8 @@ impl Core {
         let access_token = jws::sign(&key, jws::ACCESS, &claims).map_err(OAuthError::internal)?;
         let id_token = self.id_token(&key, client, &leave, &access_token, &moment)?;
         let access = (id, Timestamp::from_secs(moment.expires));
-        let refresh_token = self.refresh_token(client, leave.session, &leave.subject, access).await?;
+        let refresh_token =
+            self.refresh_token(client, leave.session, (&leave.subject, ended), access).await?;
         Ok(Issued {
             access_token: access_token.into(),
             expires_in: Duration::from_secs(moment.expires - moment.issued),
@@ -111,9 +113,9 @@ impl Core {
     /// Now, in whole seconds. Revocations know milliseconds, and a token issued right after one must not
     /// look older than it for having been rounded down; so such a token dates from the next second, which
     /// verifiers take by their leeway.
-    fn issue_time(&self, client: &Client, user: &UserName) -> u64 {
+    fn issue_time(&self, ended: Timestamp) -> u64 {
         let now = self.clock.now().as_secs();
-        let revoked = self.revoked.latest(&client.id, user).as_millis().div_ceil(1000);
+        let revoked = ended.as_millis().div_ceil(1000);
         let issued = if revoked <= now + self.config.leeway.as_secs() { revoked.max(now) } else { now };
         self.latest_issue.fetch_max(issued, Ordering::Relaxed);
         issued
@@ -183,7 +185,7 @@ impl Core {
         &self,
         client: &Client,
         session: Option<Session>,
-        user: &UserName,
+        (user, ended): (&UserName, Timestamp),
         access_token: (TokenId, Timestamp),
     ) -> Result<Option<Secret>, OAuthError> {
         let Some(session) = session else {
@@ -191,7 +193,7 @@ impl Core {
         };
         let (token, family) = (opaque::fresh()?, session.family.clone());
         // As with access tokens: one made right after a revocation must not look older than it.
-        let now = self.clock.now().max(self.revoked.latest(&client.id, user));
+        let now = self.clock.now().max(ended);
         let kept = RefreshToken {
             hash: opaque::hash(token.expose()),
             tenant: self.config.tenant.clone(),

@@ -84,8 +84,16 @@ impl Revoked {
         self.memory.write().unwrap_or_else(PoisonError::into_inner).learn(revocation);
     }
 
-    /// Everything of this client and user that was issued before this moment is revoked.
-    pub(crate) fn latest(&self, client: &ClientId, user: &UserName) -> Timestamp {
+    /// The same as [`latest`](Self::latest), and as the store knows it this moment: what ends a grant may
+    /// have been done by another process, or by the control plane in the same one.
+    pub(crate) async fn current(&self, client: &ClientId, user: &UserName) -> Result<Timestamp, StoreError> {
+        let known = self.store.ended_before(&self.tenant, client, user).await?;
+        Ok(known.max(self.latest(client, user)))
+    }
+
+    /// Everything of this client and user that was issued before this moment is revoked, as far as is
+    /// remembered here.
+    fn latest(&self, client: &ClientId, user: &UserName) -> Timestamp {
         let memory = self.memory();
         memory.of_client(client).max(memory.of_user(user))
     }
@@ -118,6 +126,9 @@ impl Revoked {
         self.store.forget_expired_revocations(before).await?;
         let mut memory = self.memory.write().unwrap_or_else(PoisonError::into_inner);
         memory.tokens.retain(|_, expires_at| *expires_at >= before);
+        let in_force = |moment: &Timestamp| moment.plus(Revocation::LONGEST_GRANT) >= before;
+        memory.clients.retain(|_, moment| in_force(moment));
+        memory.users.retain(|_, moment| in_force(moment));
         Ok(())
     }
 

@@ -310,6 +310,17 @@ async fn a_changed_password_ends_codes_that_are_on_their_way() {
 }
 
 #[tokio::test]
+async fn what_somebody_else_wrote_into_the_store_ends_codes_at_once() {
+    use apim_core::store::RevocationStore as _;
+    let (world, app) = world().await;
+    let code = code(&world, &ask(&app, &[])).await;
+    let before = apim_core::Timestamp::from_secs(crate::world::START + 1);
+    let all = apim_core::model::Revocation::User { user: "ann".into(), before };
+    world.memory.revoke(&Default::default(), all).await.unwrap();
+    assert_eq!(exchange(&world, &app, &code, &[]).await.error(), row(400, "invalid_grant"));
+}
+
+#[tokio::test]
 async fn guessing_on_the_page_is_stopped() {
     let (world, app) = world().await;
     let wrong = [("username", "ann"), ("password", "wrong"), ("decision", "approve")];

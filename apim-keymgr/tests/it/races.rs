@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use apim_core::event::Change;
-use apim_core::model::{KeyManagerConfig, Tenant};
+use apim_core::model::{KeyManagerConfig, Scope, Tenant, UserName};
 use apim_core::store::{
-    AuthorizationCode, GrantStore, Redeemed, RefreshToken, SigningKey, SigningKeyStore, StoreError,
+    AuthorizationCode, GrantStore, Redeemed, RefreshToken, ScopeBinding, SigningKey, SigningKeyStore,
+    StoreError, User, UserStore,
 };
 use apim_core::testing::{ManualClock, Memory};
 use apim_core::{Body, Timestamp};
@@ -14,7 +15,7 @@ use apim_keymgr::{Server, Stores};
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
-use crate::world::{App, ISSUER, START, World, config, post, row, send, verify};
+use crate::world::{App, ISSUER, START, World, basic, config, post, row, send, verify};
 
 /// Lets nobody put a refresh token in while the gate is closed.
 struct Gated {
@@ -154,13 +155,17 @@ async fn of_two_first_keys_the_earlier_one_stays_and_is_published() {
 #[tokio::test]
 async fn a_registration_and_a_rotation_at_once_lose_neither() {
     let world = World::new().await;
+    world.user("olga", "secret", &["Internal/subscriber"]).await;
     let app = world.app("shop", &["client_credentials"]).await;
     let adding = (0..5).map(|_| {
-        let (resident, id) = (world.server.resident(), app.id.clone());
-        tokio::spawn(async move {
-            use apim_core::KeyManager as _;
-            resident.add_secret(&id).await.unwrap().secret.unwrap().expose().to_owned()
-        })
+        // The same name again: the same client, with one more secret.
+        let request = http::Request::post("/client-registration/v0.17/register")
+            .header("content-type", "application/json")
+            .header("authorization", basic("olga", "secret"))
+            .body(Body::from(r#"{"clientName":"shop"}"#))
+            .unwrap();
+        let server = world.server.clone();
+        tokio::spawn(async move { send(&server, request).await.ok().text("clientSecret") })
     });
     let adding: Vec<_> = adding.collect();
     world.server.rotate().await.unwrap();
@@ -170,4 +175,53 @@ async fn a_registration_and_a_rotation_at_once_lose_neither() {
     }
     let keys = http::Request::get("/oauth2/jwks").body(Body::empty()).unwrap();
     assert_eq!(world.send(keys).await.ok().json()["keys"].as_array().unwrap().len(), 2);
+}
+
+/// Locks each user out between their password's being read and its being found right.
+struct LockedMeanwhile(Arc<Memory>);
+
+#[async_trait]
+impl UserStore for LockedMeanwhile {
+    async fn user(&self, tenant: &Tenant, name: &UserName) -> Result<Option<User>, StoreError> {
+        let found = self.0.user(tenant, name).await?;
+        if let Some(user) = found.clone() {
+            self.0.update_user(User { locked: true, ..user }).await?;
+        }
+        Ok(found)
+    }
+    async fn insert_user(&self, user: User) -> Result<(), StoreError> {
+        self.0.insert_user(user).await
+    }
+    async fn update_user(&self, user: User) -> Result<(), StoreError> {
+        self.0.update_user(user).await
+    }
+    async fn delete_user(&self, tenant: &Tenant, name: &UserName) -> Result<(), StoreError> {
+        self.0.delete_user(tenant, name).await
+    }
+    async fn users(&self, tenant: &Tenant) -> Result<Vec<User>, StoreError> {
+        self.0.users(tenant).await
+    }
+    async fn scope_bindings(
+        &self,
+        tenant: &Tenant,
+        scopes: &[Scope],
+    ) -> Result<Vec<ScopeBinding>, StoreError> {
+        self.0.scope_bindings(tenant, scopes).await
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_is_under_way_while_the_user_is_locked_out_comes_to_nothing() {
+    let world = World::new().await;
+    world.user("ann", "secret", &[]).await;
+    let app = world.app("shop", &["password"]).await;
+    let stores = Stores {
+        users: Arc::new(LockedMeanwhile(world.memory.clone())),
+        ..Stores::all(world.memory.clone())
+    };
+    let server = Server::builder(stores).issuer(ISSUER).clock(world.clock.clone()).config(config());
+    let server = server.build().await.unwrap();
+    let body = "grant_type=password&username=ann&password=secret";
+    let answer = send(&server, post("/oauth2/token", Some(&app.basic()), body)).await;
+    assert_eq!(answer.error(), row(400, "invalid_grant"));
 }

@@ -167,3 +167,30 @@ async fn lifetimes_are_as_configured() {
     let late = refresh(&world, &app, &answer.refresh_token(), "").await;
     assert_eq!(late.error(), row(400, "invalid_grant"));
 }
+
+#[tokio::test]
+async fn what_somebody_else_wrote_into_the_store_ends_refresh_tokens_at_once() {
+    let (world, app) = world().await;
+    let old = first(&world, &app).await;
+    end_all_of_ann(&world).await;
+    assert_eq!(refresh(&world, &app, &old.refresh_token(), "").await.error(), row(400, "invalid_grant"));
+}
+
+#[tokio::test]
+async fn a_login_right_after_somebody_else_ended_everything_is_good() {
+    let (world, app) = world().await;
+    end_all_of_ann(&world).await;
+    let new = first(&world, &app).await;
+    // By then, everybody has read of it.
+    world.later(2);
+    assert_eq!(world.verify(&new.access_token()).await, Ok(()));
+    refresh(&world, &app, &new.refresh_token(), "").await.ok();
+}
+
+/// As the control plane does when a password changes: no event, no call to this server.
+async fn end_all_of_ann(world: &World) {
+    use apim_core::store::RevocationStore as _;
+    let before = apim_core::Timestamp::from_secs(crate::world::START).plus(Duration::from_millis(1));
+    let all = apim_core::model::Revocation::User { user: "ann".into(), before };
+    world.memory.revoke(&Default::default(), all).await.unwrap();
+}

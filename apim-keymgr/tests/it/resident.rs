@@ -31,9 +31,9 @@ async fn a_portal_creates_a_client_and_gets_it_a_token() {
     assert_eq!((claims.kind, &claims.client), (TokenKind::Application, &client.id));
     assert!(claims.has_scope("a") && claims.has_scope("b"));
 
-    resident.revoke(token.access_token.expose()).await.unwrap();
+    resident.revoke(&client.id, token.access_token.expose()).await.unwrap();
     assert_eq!(world.verify(token.access_token.expose()).await, Err(900904));
-    resident.revoke("whatever").await.unwrap();
+    resident.revoke(&client.id, "whatever").await.unwrap();
 }
 
 #[tokio::test]
@@ -45,14 +45,56 @@ async fn a_portal_gets_no_token_by_a_grant_that_the_client_may_not_use() {
 }
 
 #[tokio::test]
-async fn secrets_add_up_and_all_of_them_work() {
+async fn a_renewed_secret_ends_the_old_one() {
     let world = World::new().await;
     let app = world.app("shop", &["client_credentials"]).await;
-    let second = world.server.resident().add_secret(&app.id).await.unwrap().secret.unwrap();
+    let second = world.server.resident().renew_secret(&app.id).await.unwrap().secret.unwrap();
     let second = crate::world::App { secret: second.expose().to_owned(), ..app.clone() };
-    for app in [&app, &second] {
-        world.token(app, "grant_type=client_credentials").await.ok();
+    world.token(&second, "grant_type=client_credentials").await.ok();
+    let old = world.token(&app, "grant_type=client_credentials").await;
+    assert_eq!(old.error(), row(401, "invalid_client"));
+}
+
+#[tokio::test]
+async fn a_new_owner_gets_a_client_of_which_the_former_one_knows_nothing_good() {
+    let world = World::new().await;
+    world.user("ann", "secret", &["admin"]).await;
+    world.bind("apim:admin", &["admin"]);
+    let app = world.app("shop", &["client_credentials", "password", "refresh_token"]).await;
+    let own = world.token(&app, "grant_type=client_credentials").await.ok().access_token();
+    let users = world.log_in(&app, "ann", "secret").await;
+    let mut spec = world.spec("shop", &["client_credentials", "refresh_token"]);
+    spec.owner = "ann".into();
+    let resident = world.server.resident();
+    resident.update_client(&app.id, spec.clone()).await.unwrap();
+
+    let body = "grant_type=client_credentials&scope=apim:admin";
+    assert_eq!(world.token(&app, body).await.error(), row(401, "invalid_client"));
+    for token in [own, users.access_token()] {
+        assert_eq!(world.verify(&token).await, Err(900904));
     }
+    let secret = resident.renew_secret(&app.id).await.unwrap().secret.unwrap();
+    let app = crate::world::App { secret: secret.expose().to_owned(), ..app };
+    let refresh = format!("grant_type=refresh_token&refresh_token={}", users.refresh_token());
+    assert_eq!(world.token(&app, &refresh).await.error(), row(400, "invalid_grant"));
+    let token = world.token(&app, body).await.ok();
+    assert_eq!(token.text("scope"), "apim:admin");
+    // What the same owner changes leaves the secret alone.
+    resident.update_client(&app.id, spec).await.unwrap();
+    world.token(&app, body).await.ok();
+    assert_eq!(world.verify(&token.access_token()).await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_portal_revokes_tokens_of_its_own_client_only() {
+    let world = World::new().await;
+    let app = world.app("shop", &["client_credentials"]).await;
+    let other = world.app("other", &["client_credentials"]).await;
+    let token = world.token(&other, "grant_type=client_credentials").await.ok().access_token();
+    world.server.resident().revoke(&app.id, &token).await.unwrap();
+    assert_eq!(world.verify(&token).await, Ok(()));
+    world.server.resident().revoke(&other.id, &token).await.unwrap();
+    assert_eq!(world.verify(&token).await, Err(900904));
 }
 
 #[tokio::test]
@@ -135,7 +177,7 @@ async fn names_are_unique_for_an_owner_and_unknown_ids_are_said_to_be() {
     let unknown =
         |result: Result<(), KeyManagerError>| matches!(result, Err(KeyManagerError::UnknownClient(_)));
     assert!(unknown(resident.delete_client(&nobody).await));
-    assert!(unknown(resident.add_secret(&nobody).await.map(drop)));
+    assert!(unknown(resident.renew_secret(&nobody).await.map(drop)));
     assert!(unknown(resident.issue(wanted(&nobody, &[])).await.map(drop)));
     assert!(unknown(resident.update_client(&nobody, world.spec("x", &["password"])).await.map(drop)));
     assert!(resident.client(&nobody).await.unwrap().is_none());

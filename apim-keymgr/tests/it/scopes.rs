@@ -28,6 +28,13 @@ async fn a_bound_scope_is_for_those_with_one_of_its_roles() {
 }
 
 #[tokio::test]
+async fn the_case_of_a_role_does_not_matter() {
+    let (world, app) = world().await;
+    world.bind("pets:wash", &["VET"]);
+    assert_eq!(granted(&world, &app, "ann", "pets:wash").await, "pets:wash");
+}
+
+#[tokio::test]
 async fn nothing_left_is_default_never_an_error() {
     let (world, app) = world().await;
     assert_eq!(granted(&world, &app, "bob", "pets:write").await, "default");

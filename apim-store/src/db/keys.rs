@@ -2,7 +2,7 @@
 
 use apim_core::Timestamp;
 use apim_core::event::Change;
-use apim_core::model::{KeyManagerConfig, Revocation, Tenant, TokenId};
+use apim_core::model::{ClientId, KeyManagerConfig, Revocation, Tenant, TokenId, UserName};
 use apim_core::store::{RevocationStore, SigningKey, SigningKeyStore, StoreError};
 use async_trait::async_trait;
 
@@ -94,6 +94,16 @@ impl RevocationStore for Store {
         let mut system = System::read(self).await?;
         let sql = "SELECT id FROM revocation WHERE kind = 'token' AND id = $1";
         Ok(system.row(sql, [id.into()]).await?.is_some())
+    }
+
+    async fn ended_before(
+        &self,
+        tenant: &Tenant,
+        client: &ClientId,
+        user: &UserName,
+    ) -> Result<Timestamp, StoreError> {
+        let mut read = self.platform(tenant).read().await?;
+        Ok(revocations::ended_before(&mut read, Some(client), user).await?)
     }
 
     async fn revocations(&self, tenant: &Tenant) -> Result<Vec<Revocation>, StoreError> {

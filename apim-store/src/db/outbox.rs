@@ -56,10 +56,10 @@ async fn keep(conn: &mut Conn, revision: i64, now: Timestamp, change: &Change) -
     Ok(())
 }
 
-/// When a change stops mattering by itself: a token's revocation, when the token expires.
+/// When a change stops mattering by itself: a revocation, when all that it refuses has expired.
 fn moot_at(change: &Change) -> Option<Timestamp> {
     match change {
-        Change::Revoked(apim_core::model::Revocation::Token { expires_at, .. }) => Some(*expires_at),
+        Change::Revoked(revocation) => Some(revocation.moot_at()),
         _ => None,
     }
 }

@@ -138,7 +138,7 @@ pub(crate) async fn update(
     Ok(found)
 }
 
-/// Adds a secret to a client.
+/// Gives a client a new secret; the old one ends.
 pub(crate) async fn renew_secret(
     desk: &Desk,
     keys: &dyn KeyManager,
@@ -146,7 +146,7 @@ pub(crate) async fn renew_secret(
     which: Which<'_>,
 ) -> Result<OAuthClient> {
     let found = created(&mut desk.read().await?, application, which).await?;
-    keys.add_secret(&found.client).await.map_err(refused)
+    keys.renew_secret(&found.client).await.map_err(refused)
 }
 
 /// Issues a token to one of the caller's clients, without asking for its secret: the caller owns it.
@@ -163,7 +163,7 @@ pub(crate) async fn token(
     }
     let (lifetime, scopes) = (lifetime(&body["validityPeriod"])?, scopes(body)?);
     if let Some(old) = body["revokeToken"].as_str().filter(|old| !old.is_empty()) {
-        keys.revoke(old).await.map_err(refused)?;
+        keys.revoke(&found.client, old).await.map_err(refused)?;
     }
     let request = TokenRequest { client: found.client, scopes, lifetime };
     keys.issue(request).await.map_err(refused)
@@ -189,7 +189,7 @@ pub(crate) async fn clean_up(
     Ok(())
 }
 
-/// Lets clients belong to their application's new owner. The application is theirs already; a key manager
+/// Lets clients belong to their application's new owner, who has to renew their secrets. The application is theirs already; a key manager
 /// that is away must not undo that.
 pub(super) async fn hand_over(
     desk: &Desk,

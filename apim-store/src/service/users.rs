@@ -3,10 +3,12 @@
 //! Whatever takes something from a user (a password changed, a role gone, an account locked or deleted)
 //! also ends the tokens that were issued before, in the same transaction.
 
-use apim_core::Secret;
+use std::time::Duration;
+
 use apim_core::event::Change;
 use apim_core::model::{Revocation, Role, Tenant, UserName};
 use apim_core::store::{User, UserStore as _};
+use apim_core::{Secret, Timestamp};
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Argon2, PasswordHasher as _, PasswordVerifier as _};
 
@@ -165,9 +167,14 @@ async fn save(cx: &mut Write, user: &User, took: bool) -> Result<()> {
     Ok(())
 }
 
-/// Ends all tokens of a user that were issued until now.
+/// Ends all tokens of a user that were issued until now. They say when in whole seconds, and one that was
+/// issued right after an earlier change dates from the second after that; so this ends what dates from the
+/// second to come, too.
 async fn end_tokens(cx: &mut Write, user: &UserName) -> Result<()> {
-    let revocation = Revocation::User { user: user.clone(), before: cx.now() };
+    let earlier = revocations::ended_before(cx, None, user).await?;
+    let second = cx.now().max(earlier).as_millis().div_ceil(1000);
+    let before = Timestamp::from_secs(second).plus(Duration::from_millis(1));
+    let revocation = Revocation::User { user: user.clone(), before };
     if revocations::put(cx, &revocation).await? {
         cx.tell(Change::Revoked(revocation));
     }

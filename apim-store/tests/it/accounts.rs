@@ -1,8 +1,11 @@
 //! Users and roles.
 
+use std::time::Duration;
+
+use apim_core::Timestamp;
 use apim_core::event::Change;
 use apim_core::model::Revocation;
-use apim_core::store::UserStore as _;
+use apim_core::store::{RevocationStore as _, UserStore as _};
 use serde_json::json;
 
 use crate::place::Place;
@@ -92,5 +95,41 @@ async fn a_new_password_ends_old_tokens() {
         let right = json!({ "currentPassword": PASSWORD, "newPassword": "another password" });
         portal.post("/me/change-password", right).await.is(200);
         assert_ne!(hash(&place, "dev").await, held);
+    }
+}
+
+/// The moment before which all of a user's tokens are over.
+async fn ended_before(place: &Place, user: &str) -> Timestamp {
+    place.store.ended_before(&Default::default(), &"no-client".into(), &user.into()).await.unwrap()
+}
+
+#[tokio::test]
+async fn each_change_ends_what_was_issued_in_the_same_second_too() {
+    for place in Place::each_seeded().await {
+        place.database.clock.advance(Duration::from_millis(300));
+        let admin = place.admin();
+        let lock = json!({ "locked": true });
+        let mut earlier = place.store.now();
+        for _ in 0..3 {
+            admin.put("/users/dev/locked", lock.clone()).await.is(200);
+            let before = ended_before(&place, "dev").await;
+            // A token says when in whole seconds, rounded up after an earlier change.
+            assert!(before > Timestamp::from_secs(earlier.as_millis().div_ceil(1000)), "{before:?}");
+            earlier = before;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_end_of_a_users_tokens_is_forgotten_when_none_of_them_is_left() {
+    for place in Place::each_seeded().await {
+        place.admin().put("/users/dev/locked", json!({ "locked": true })).await.is(200);
+        place.database.clock.advance(Duration::from_secs(30 * 24 * 3600));
+        place.store.forget_expired_revocations(place.store.now()).await.unwrap();
+        assert!(ended(&place, "dev").await, "the longest tokens are not over yet");
+        place.database.clock.advance(Duration::from_secs(2 * 24 * 3600));
+        assert!(!ended(&place, "dev").await, "no gateway needs it");
+        place.store.forget_expired_revocations(place.store.now()).await.unwrap();
+        assert_eq!(ended_before(&place, "dev").await, Timestamp::default());
     }
 }

@@ -15,6 +15,8 @@ use crate::place::Names;
 pub struct Keys {
     clients: Mutex<BTreeMap<String, ClientSpec>>,
     next: AtomicU32,
+    /// Which tokens were revoked, and as whose.
+    pub revoked: Mutex<Vec<(String, String)>>,
     /// Whether it cannot be reached.
     pub away: AtomicBool,
     /// Whether it issues no tokens.
@@ -105,7 +107,7 @@ impl KeyManager for Keys {
         Ok(())
     }
 
-    async fn add_secret(&self, id: &ClientId) -> Result<OAuthClient, KeyManagerError> {
+    async fn renew_secret(&self, id: &ClientId) -> Result<OAuthClient, KeyManagerError> {
         let spec = self.known(id)?;
         Ok(self.with_secret(id, spec))
     }
@@ -122,8 +124,10 @@ impl KeyManager for Keys {
         })
     }
 
-    async fn revoke(&self, _: &str) -> Result<(), KeyManagerError> {
-        self.reach()
+    async fn revoke(&self, client: &ClientId, token: &str) -> Result<(), KeyManagerError> {
+        self.reach()?;
+        self.revoked.lock().unwrap().push((client.to_string(), token.to_owned()));
+        Ok(())
     }
 
     fn verifier(&self) -> Arc<dyn TokenVerifier> {

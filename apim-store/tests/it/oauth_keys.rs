@@ -201,6 +201,8 @@ async fn keys_are_changed_renewed_used_and_taken_away() {
             token,
             json!({ "accessToken": "token-of-client-1", "tokenScopes": ["a"], "validityTime": 60 })
         );
+        let revoked = place.keys.revoked.lock().unwrap().clone();
+        assert_eq!(revoked, [("client-1".to_owned(), "old".to_owned())], "nobody else's token");
         let exchange = json!({ "grantType": "TOKEN_EXCHANGE" });
         portal.post(&format!("{keys}/generate-token"), exchange).await.refused(501, 501);
 

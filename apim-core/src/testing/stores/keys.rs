@@ -1,5 +1,7 @@
 //! The suites of [`SigningKeyStore`] and [`RevocationStore`].
 
+use std::time::Duration;
+
 use super::{at, one, two};
 use crate::clock::Timestamp;
 use crate::model::{KeyManagerConfig, Revocation, Tenant};
@@ -89,11 +91,25 @@ pub async fn revocations(store: &dyn RevocationStore) {
     }
     same_set(store, &[token("t1", 100), token("t2", 200), client(55), user(70)]).await;
 
+    for (client, user, moment) in [("shop", "ann", 70), ("shop", "bob", 55), ("else", "bob", 0)] {
+        let ended = store.ended_before(&one(), &client.into(), &user.into()).await;
+        assert_eq!(ended.expect("a moment"), at(moment), "{client} {user}");
+    }
+    let elsewhere = store.ended_before(&two(), &"shop".into(), &"ann".into()).await;
+    assert_eq!(elsewhere.expect("a moment"), at(0), "tenants were mixed");
+
     store.forget_expired_revocations(at(100)).await.expect("a clean-up");
     assert!(store.is_revoked(&"t1".into()).await.expect("a look-up"), "it expires then, not before");
     store.forget_expired_revocations(at(101)).await.expect("a clean-up");
     assert!(!store.is_revoked(&"t1".into()).await.expect("a look-up"));
     same_set(store, &[token("t2", 200), client(55), user(70)]).await;
+
+    // Of all tokens, each expires by itself one day.
+    store
+        .forget_expired_revocations(client(55).moot_at().plus(Duration::from_millis(1)))
+        .await
+        .expect("a clean-up");
+    same_set(store, &[user(70)]).await;
 }
 
 async fn same_set(store: &dyn RevocationStore, expected: &[Revocation]) {

@@ -81,7 +81,7 @@ async fn approve(
     user: &User,
 ) -> Result<Response<Body>, OAuthError> {
     let code = opaque::fresh()?;
-    let now = core.clock.now().max(core.revoked.latest(&request.client.id, &user.name));
+    let now = core.clock.now().max(core.revoked.current(&request.client.id, &user.name).await?);
     let kept = AuthorizationCode {
         hash: opaque::hash(code.expose()),
         tenant: core.config.tenant.clone(),

@@ -142,3 +142,19 @@ async fn a_subscriber_does_not_become_an_administrator_by_a_scope_with_a_space_i
     admin.client.get(&users, &token).await.expect(401);
     admin.client.get(&users, &admin.token).await.expect(200);
 }
+
+#[tokio::test]
+async fn the_former_owner_of_an_application_knows_no_secret_of_it_any_more() {
+    let (_process, _data, admin) = crate::empty().await;
+    let user = json!({ "name": "sue", "password": "sue-of-the-test", "roles": ["Internal/subscriber"] });
+    admin.admin(Method::POST, "/users", user).await.expect(201);
+    let sue = admin.by("sue", "sue-of-the-test", "apim:subscribe apim:app_manage").await;
+    let application = sue.application("gift", "Unlimited").await;
+    let keys = sue.keys(&application).await;
+    sue.token(&keys, "").await;
+    let path = format!("/applications/{application}/change-owner?owner=admin");
+    admin.admin(Method::POST, &path, Value::Null).await.expect(200);
+    let url = format!("{}/oauth2/token", admin.control);
+    let form = "grant_type=client_credentials&scope=apim:admin";
+    admin.client.form(&url, &keys.consumer_key, &keys.consumer_secret, form).await.expect(401);
+}
