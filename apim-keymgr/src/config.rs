@@ -25,6 +25,8 @@ pub struct Config {
     /// How long a new signing key is published before it signs, so that gateways know it by then. Default:
     /// 5 seconds.
     pub key_lead: Duration,
+    /// How old a signing key becomes before the next one is made. Default: 90 days.
+    pub key_age: Duration,
     /// What hashing a password costs.
     pub password_cost: Cost,
     /// How many passwords are hashed at a time; each takes memory and a core. Default: 2.
@@ -48,6 +50,7 @@ impl Default for Config {
             code: Duration::from_secs(300),
             leeway: Duration::from_secs(5),
             key_lead: Duration::from_secs(5),
+            key_age: Duration::from_secs(90 * 24 * 3600),
             password_cost: Cost::default(),
             password_hashers: 2,
             attempts: Limits::default(),

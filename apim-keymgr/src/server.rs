@@ -127,6 +127,7 @@ impl Core {
         let now = self.clock.now();
         self.stores.grants.forget_expired_grants(now).await?;
         self.revoked.tidy(now).await?;
+        self.keys.rotate_after(self.config.key_age).await?;
         Ok(self.keys.tidy().await?)
     }
 
@@ -172,8 +173,8 @@ impl Server {
         &self.0.issuer
     }
 
-    /// Makes a new signing key. It is published at once and signs after
-    /// [`key_lead`](Config::key_lead); tokens of the earlier keys stay good.
+    /// Makes a new signing key before its [time](Config::key_age), as after a leak. It is published at once
+    /// and signs after [`key_lead`](Config::key_lead); tokens of the earlier keys stay good.
     ///
     /// # Errors
     ///
@@ -189,8 +190,8 @@ impl Server {
         self.0.revoked.learn(revocation);
     }
 
-    /// Forgets what has expired: grants, revocations, and keys whose last token is over. The server does so
-    /// itself every ten minutes while it is used.
+    /// Forgets what has expired: grants, revocations, and keys whose last token is over; makes a new signing
+    /// key when it is [time](Config::key_age). The server does so itself every ten minutes while it is used.
     ///
     /// # Errors
     ///

@@ -122,6 +122,14 @@ impl KeyRing {
         self.add(self.clock.now().plus(self.lead), Adding::Next).await
     }
 
+    /// Makes a new key if the newest is older than this.
+    pub(crate) async fn rotate_after(&self, age: Duration) -> Result<(), RingError> {
+        self.refresh(FRESH).await?;
+        let now = self.clock.now();
+        let due = self.keys.load().last().is_some_and(|newest| now.since(newest.created_at) >= age);
+        if due { self.rotate().await } else { Ok(()) }
+    }
+
     /// Deletes keys whose last token has expired.
     pub(crate) async fn tidy(&self) -> Result<(), RingError> {
         let _turn = self.turn.lock().await;
