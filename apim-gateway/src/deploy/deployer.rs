@@ -28,6 +28,9 @@ pub(crate) struct Deployer {
 /// What could not be brought into force. Everything else has been. An API that is refused is served on in its
 /// former revision; anything else that is refused in an event leaves in force what was, and in a whole
 /// snapshot is missing, since what a snapshot does not vouch for opens nothing.
+///
+/// An API that is refused because another holds its place is not tried again when that one goes: deploy it
+/// anew, or load a snapshot.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Report {
