@@ -1,5 +1,7 @@
 //! APIs: one document each, and the columns that lists filter and sort by.
 
+use std::collections::BTreeSet;
+
 use apim_core::Timestamp;
 use apim_core::model::{ApiId, PolicyName, UserName};
 use serde_json::Value;
@@ -99,6 +101,14 @@ pub(crate) async fn uses_policy(cx: &mut Read, policy: &PolicyName) -> Result<bo
 pub(crate) async fn uses_scope(cx: &mut Read, scope: &str) -> Result<bool> {
     let sql = "SELECT api FROM api_term WHERE tenant = $1 AND field = 'scope' AND value = $2 LIMIT 1";
     Ok(cx.row(sql, [scope.into()]).await?.is_some())
+}
+
+/// Another API that uses a scope.
+pub(crate) async fn other_with_scope(cx: &mut Read, scope: &str, api: &ApiId) -> Result<Option<ApiId>> {
+    let sql = "SELECT api FROM api_term WHERE tenant = $1 AND field = 'scope' AND value = $2 AND api <> $3
+        ORDER BY api LIMIT 1";
+    let row = cx.row(sql, [scope.into(), api.into()]).await?;
+    Ok(row.map(|row| row.get::<String>("api")).transpose()?.map(ApiId::from))
 }
 
 /// Adds it; false if the name or the context has that version already.
@@ -202,13 +212,15 @@ async fn put_terms(cx: &mut Write, it: &StoredApi) -> Result<()> {
         .chain(scopes(&it.doc).map(|scope| ("scope", scope)))
         .chain(properties(&it.doc).map(|property| ("property", property)))
         .chain(policies.map(|policy| ("policy", policy.to_owned())));
-    for (field, value) in terms {
+    // Thousands of operations name the same few scopes and policies.
+    for (field, value) in terms.collect::<BTreeSet<_>>() {
         cx.change(sql, [field.into(), value.into(), (&it.id).into()]).await?;
     }
     Ok(())
 }
 
-fn scopes(doc: &Value) -> impl Iterator<Item = String> {
+/// The scopes that a document declares, or that its operations name.
+pub(crate) fn scopes(doc: &Value) -> impl Iterator<Item = String> {
     let declared = doc.get("scopes").and_then(Value::as_array).into_iter().flatten();
     let declared = declared.filter_map(|entry| entry.pointer("/scope/name")?.as_str());
     let operations = doc.get("operations").and_then(Value::as_array).into_iter().flatten();

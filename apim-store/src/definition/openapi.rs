@@ -1,6 +1,6 @@
 //! OpenAPI 2.0, 3.0 and 3.1: from a publisher's bytes to what the platform acts on.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
@@ -85,6 +85,13 @@ pub struct Extensions {
 
 /// Methods that can stand on a path, in the order the specification lists them.
 const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
+
+/// A security requirement may name so many scopes.
+const ALTERNATIVES: usize = 64;
+/// And so often, each time counted.
+const MENTIONS: usize = 1024;
+/// Longer ones are no scopes, and would be copied for each operation.
+const LONGEST_SCOPE: usize = 256;
 
 /// Reads a definition. Takes time and memory in proportion to `bytes`, whatever they are; never panics.
 ///
@@ -222,6 +229,7 @@ impl<'d> Reader<'d> {
                 return Vec::new();
             }
         }
+        self.bound_named_scopes(&operations);
         operations
     }
 
@@ -260,28 +268,52 @@ impl<'d> Reader<'d> {
     }
 
     /// The scopes of all alternatives: the platform lets a token pass that carries any one of them.
+    ///
+    /// A reference lets thousands of operations share one list, so reading it ends where it is known to be
+    /// too much: a definition would be cheap to write and dear to read else.
     fn required_scopes(&mut self, security: Option<&'d Value>, place: &str) -> Vec<String> {
-        const ALTERNATIVES: usize = 64;
         let alternatives = security.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let lists = alternatives.iter().filter_map(Value::as_object).flat_map(Map::values);
+        let named = lists.filter_map(Value::as_array).flatten().filter_map(Value::as_str);
+        let mut known = HashSet::new();
         let mut scopes = Vec::new();
-        let named = alternatives.iter().take(ALTERNATIVES + 1).filter_map(Value::as_object);
-        for list in named.flat_map(|schemes| schemes.values().take(ALTERNATIVES)).filter_map(Value::as_array)
-        {
-            for scope in list.iter().take(ALTERNATIVES + 1).filter_map(Value::as_str) {
-                if !scopes.iter().any(|known| known == scope) {
-                    scopes.push(scope.to_owned());
-                }
+        let mut mentions = 0;
+        for scope in named.take(MENTIONS + 1) {
+            mentions += 1;
+            if scope.len() > LONGEST_SCOPE {
+                self.found(place, format!("a scope is longer than {LONGEST_SCOPE} bytes"));
+                return Vec::new();
+            }
+            if known.insert(scope) {
+                scopes.push(scope.to_owned());
+            }
+            if scopes.len() > ALTERNATIVES {
+                break;
             }
         }
-        if scopes.len() > ALTERNATIVES || alternatives.len() > ALTERNATIVES {
+        if scopes.len() > ALTERNATIVES || alternatives.len() > ALTERNATIVES || mentions > MENTIONS {
             self.found(place, format!("more than {ALTERNATIVES} alternatives"));
             return Vec::new();
         }
         scopes
     }
 
+    /// Every scope that is named is registered, and looked up at each change; so what is named counts as
+    /// what is declared does.
+    fn bound_named_scopes(&mut self, operations: &[DefinedOperation]) {
+        let named: HashSet<&str> = operations.iter().flat_map(|it| &it.scopes).map(String::as_str).collect();
+        if named.len() > self.limits.scopes {
+            self.found("/paths", format!("more than {} scopes", self.limits.scopes));
+        }
+    }
+
     fn scopes(&mut self) -> Vec<DefinedScope> {
         let document = self.document;
+        for place in ["/components", "/components/securitySchemes", "/securityDefinitions"] {
+            if document.pointer(place).is_some_and(|it| !it.is_object()) {
+                self.found(place, "is not an object");
+            }
+        }
         let schemes = match self.version {
             SpecVersion::V2_0 => document.get("securityDefinitions"),
             _ => document.pointer("/components/securitySchemes"),
@@ -361,7 +393,8 @@ fn roles(value: Option<&Value>) -> Vec<String> {
 
 fn with_legacy_scope(mut scopes: Vec<String>, operation: &Value) -> Vec<String> {
     let legacy = text(operation.get("x-scope")).unwrap_or_default();
-    for scope in legacy.split(',').map(str::trim).filter(|scope| !scope.is_empty()).take(64) {
+    let fits = |scope: &&str| (1..=LONGEST_SCOPE).contains(&scope.len());
+    for scope in legacy.split(',').map(str::trim).filter(fits).take(ALTERNATIVES) {
         if !scopes.iter().any(|known| known == scope) {
             scopes.push(scope.to_owned());
         }

@@ -2,9 +2,12 @@
 //!
 //! Whichever of the two a publisher changes, the other follows. A text that need not change does not.
 
+use std::collections::{HashMap, HashSet};
+
 use serde_json::{Map, Value, json};
 
-use crate::definition::openapi::{self, Definition};
+use super::api::text;
+use crate::definition::openapi::{self, Definition, SpecVersion};
 use crate::definition::{Limits, generate};
 use crate::error::{Refusal, code};
 
@@ -66,9 +69,10 @@ pub(super) fn adopt(doc: &mut Value, given: &Definition) {
 pub(super) fn operations(doc: &mut Value, given: &Definition) {
     let known = doc["operations"].take();
     let known = known.as_array().map(Vec::as_slice).unwrap_or_default();
+    let known: HashMap<_, _> = known.iter().map(|it| ((text(it, "target"), text(it, "verb")), it)).collect();
     let operations = given.operations.iter().map(|operation| {
-        let same = |other: &&Value| other["target"] == *operation.path && other["verb"] == *operation.method;
-        let mut entry = known.iter().find(same).cloned().unwrap_or_else(|| json!({}));
+        let same = known.get(&(operation.path.as_str(), operation.method.as_str()));
+        let mut entry = same.map_or_else(|| json!({}), |same| (*same).clone());
         entry["target"] = operation.path.as_str().into();
         entry["verb"] = operation.method.as_str().into();
         entry["scopes"] = json!(operation.scopes);
@@ -81,37 +85,32 @@ pub(super) fn operations(doc: &mut Value, given: &Definition) {
         entry
     });
     doc["operations"] = operations.collect();
-    let named = given.operations.iter().flat_map(|operation| &operation.scopes);
-    let kept = doc["scopes"].take();
+    doc["scopes"] = scopes(&doc["scopes"].take(), given);
+}
+
+/// The scopes that a definition declares or names. What only the publisher's form knows of them stays.
+fn scopes(kept: &Value, given: &Definition) -> Value {
     let kept = kept.as_array().map(Vec::as_slice).unwrap_or_default();
-    let mut scopes: Vec<Value> = given
-        .scopes
-        .iter()
-        .map(|scope| {
-            let of_form = kept.iter().find(|entry| entry["scope"]["name"] == *scope.name);
-            of_form.filter(|_| scope.roles.is_empty()).cloned().unwrap_or_else(|| {
-                json!({
-                    "scope": {
-                        "name": scope.name,
-                        "displayName": scope.name,
-                        "description": scope.description,
-                        "bindings": scope.roles,
-                    },
-                    "shared": false,
-                })
-            })
-        })
-        .collect();
+    let kept: HashMap<_, _> = kept.iter().map(|entry| (text(&entry["scope"], "name"), entry)).collect();
+    let of_form = |name: &str| kept.get(name).map(|entry| (*entry).clone());
+    let entry = |name: &str, description: &str, roles: &[String]| {
+        let scope = json!({"name": name, "displayName": name, "description": description, "bindings": roles});
+        json!({"scope": scope, "shared": false})
+    };
+    let mut known = HashSet::new();
+    let mut scopes = Vec::new();
+    for scope in &given.scopes {
+        known.insert(scope.name.as_str());
+        let of_form = of_form(&scope.name).filter(|_| scope.roles.is_empty());
+        scopes.push(of_form.unwrap_or_else(|| entry(&scope.name, &scope.description, &scope.roles)));
+    }
     // A scope that an operation names without anybody declaring it is declared here, bound to nobody.
-    for name in named {
-        if !scopes.iter().any(|entry| entry["scope"]["name"] == **name) {
-            let of_form = kept.iter().find(|entry| entry["scope"]["name"] == **name).cloned();
-            scopes.push(of_form.unwrap_or_else(|| {
-                json!({"scope": {"name": name, "displayName": name, "description": "", "bindings": []}, "shared": false})
-            }));
+    for name in given.operations.iter().flat_map(|operation| &operation.scopes) {
+        if known.insert(name) {
+            scopes.push(of_form(name).unwrap_or_else(|| entry(name, "", &[])));
         }
     }
-    doc["scopes"] = scopes.into();
+    scopes.into()
 }
 
 fn endpoints(extensions: &openapi::Extensions) -> Option<Value> {
@@ -151,44 +150,60 @@ pub(super) fn rewritten(old: &[u8], doc: &Value) -> Vec<u8> {
     let fresh = generate(doc);
     let Ok(known) = openapi::read(old, &Limits::default()) else { return pretty(&fresh) };
     let mut document = known.document;
-    // Definitions of version 2 write operations otherwise; they are replaced as a whole.
-    if document.get("openapi").is_none() {
-        return pretty(&fresh);
-    }
-    let paths = merged(&document["paths"], &fresh["paths"]);
+    let old_style = known.version == SpecVersion::V2_0;
+    let paths = merged(&document["paths"], &fresh["paths"], old_style);
     document["paths"] = paths;
-    if let Some(schemes) = fresh.pointer("/components/securitySchemes") {
-        for (name, scheme) in schemes.as_object().into_iter().flatten() {
-            document["components"]["securitySchemes"][name] = scheme.clone();
-        }
+    let scheme = &fresh["components"]["securitySchemes"]["default"];
+    // That these are objects, if they are there, is what reading has made sure of.
+    match old_style {
+        true => document["securityDefinitions"]["default"] = scheme_of_version_2(scheme),
+        false => document["components"]["securitySchemes"]["default"] = scheme.clone(),
     }
     pretty(&document)
 }
 
-fn merged(old: &Value, fresh: &Value) -> Value {
+fn merged(old: &Value, fresh: &Value, old_style: bool) -> Value {
     let mut paths = Map::new();
     for (path, item) in fresh.as_object().into_iter().flatten() {
-        let mut merged = old.get(path).cloned().unwrap_or_else(|| json!({}));
-        if let Value::Object(members) = &mut merged {
-            members.retain(|key, _| !is_method(key) || item.get(key).is_some());
-        }
+        let mut merged = old.get(path).and_then(Value::as_object).cloned().unwrap_or_default();
+        merged.retain(|key, _| !is_method(key) || item.get(key).is_some());
         for (method, operation) in item.as_object().into_iter().flatten() {
-            if merged[method].is_null() {
-                merged[method] = operation.clone();
+            let Some(Value::Object(kept)) = merged.get_mut(method) else {
+                let mut operation = operation.clone();
+                if old_style {
+                    parameters_of_version_2(&mut operation);
+                }
+                merged.insert(method.clone(), operation);
                 continue;
-            }
+            };
             for key in ["security", "x-auth-type", "x-throttling-tier"] {
                 match operation.get(key) {
-                    Some(value) => merged[method][key] = value.clone(),
-                    None => {
-                        merged[method].as_object_mut().map(|members| members.remove(key));
-                    }
-                }
+                    Some(value) => kept.insert(key.to_owned(), value.clone()),
+                    None => kept.shift_remove(key),
+                };
             }
         }
-        paths.insert(path.clone(), merged);
+        paths.insert(path.clone(), merged.into());
     }
     Value::Object(paths)
+}
+
+/// Version 2 has one flow for each scheme, and no object around it.
+fn scheme_of_version_2(scheme: &Value) -> Value {
+    let mut old = scheme["flows"]["implicit"].clone();
+    old["type"] = "oauth2".into();
+    old["flow"] = "implicit".into();
+    old
+}
+
+/// Version 2 says a parameter's type where later ones have a schema.
+fn parameters_of_version_2(operation: &mut Value) {
+    for parameter in operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Value::Object(members) = parameter {
+            members.shift_remove("schema");
+            members.insert("type".to_owned(), "string".into());
+        }
+    }
 }
 
 fn is_method(key: &str) -> bool {

@@ -4,6 +4,7 @@
 mod accounts;
 mod api_keys;
 mod applications;
+mod bounds;
 mod change;
 mod contract;
 mod definition;
@@ -20,3 +21,4 @@ mod settings;
 mod stores;
 mod subscribers;
 mod subscriptions;
+mod versions;

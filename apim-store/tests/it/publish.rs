@@ -22,22 +22,22 @@ components:
       flows: {implicit: {authorizationUrl: https://x.example/, scopes: {pets.read: Read pets}}}
 ";
 
-fn pets() -> Value {
+pub fn pets() -> Value {
     json!({
         "name": "Pets", "context": "/pets", "version": "1.0.0", "policies": ["Unlimited"],
         "endpointConfig": {"endpoint_type": "http", "production_endpoints": {"url": "http://backend.example"}},
     })
 }
 
-async fn made(publisher: &Door<'_>, document: Value) -> Value {
+pub async fn made(publisher: &Door<'_>, document: Value) -> Value {
     publisher.post("/apis", document).await.is(201).json()
 }
 
-fn id(document: &Value) -> &str {
+pub fn id(document: &Value) -> &str {
     document["id"].as_str().unwrap()
 }
 
-async fn deployed(publisher: &Door<'_>, api: &str) -> String {
+pub async fn deployed(publisher: &Door<'_>, api: &str) -> String {
     let path = format!("/apis/{api}/revisions");
     let revision = publisher.post(&path, json!({})).await.is(201).json();
     let revision = id(&revision).to_owned();
@@ -46,13 +46,13 @@ async fn deployed(publisher: &Door<'_>, api: &str) -> String {
     revision
 }
 
-async fn act(publisher: &Door<'_>, api: &str, action: &str) {
+pub async fn act(publisher: &Door<'_>, api: &str, action: &str) {
     let path = format!("/apis/change-lifecycle?apiId={api}&action={}", action.replace(' ', "%20"));
     publisher.post(&path, Value::Null).await.is(200);
 }
 
 /// What gateways serve now.
-async fn served(place: &Place) -> Vec<Api> {
+pub async fn served(place: &Place) -> Vec<Api> {
     let snapshot = place.store.source().snapshot().await.unwrap();
     let mut apis: Vec<Api> = snapshot
         .changes()
