@@ -55,8 +55,12 @@ pub(super) async fn withdraw(cx: &mut Write, api: &mut StoredApi) -> Result<()> 
     Ok(())
 }
 
-/// Tells gateways how to serve an API that is deployed. The caller saves it.
+/// Tells gateways how to serve an API, if it is deployed. The caller saves it.
 pub(super) async fn announce(cx: &mut Write, api: &mut StoredApi) -> Result<()> {
+    // What is deployed nowhere takes nothing over: the versionless path would lead nowhere, too.
+    if deployed(cx, api).await?.is_none() {
+        return Ok(());
+    }
     take_default(cx, api).await?;
     tell(cx, api).await
 }
