@@ -4,6 +4,7 @@ use apim_core::Timestamp;
 use apim_core::model::ApiId;
 use serde_json::Value;
 
+use super::apis::scopes;
 use super::clients::text;
 use super::desk::{Read, Write};
 use super::sql::Row;
@@ -100,6 +101,35 @@ pub(crate) async fn deployments(cx: &mut Read, api: &ApiId) -> Result<Vec<Deploy
     let sql = "SELECT api, environment, revision, vhost, on_devportal, deployed_at FROM deployment
         WHERE tenant = $1 AND api = $2 ORDER BY environment COLLATE \"C\"";
     cx.rows(sql, [api.into()]).await?.iter().map(deployment).collect()
+}
+
+/// The APIs of which a deployed revision names a scope, in order.
+pub(crate) async fn deployed_with_scope(cx: &mut Read, scope: &str) -> Result<Vec<ApiId>> {
+    let sql = "SELECT r.api AS api, r.doc AS doc FROM deployment d
+        JOIN api_revision r ON r.tenant = d.tenant AND r.id = d.revision
+        WHERE d.tenant = $1 AND r.doc LIKE $2 ESCAPE '\\' ORDER BY r.created_at, r.api";
+    // The pattern only spares reading most documents; whether one names the scope is seen when it is read.
+    let pattern = containing(&Value::from(scope).to_string());
+    let mut found = Vec::new();
+    for row in cx.rows(sql, [pattern.into()]).await? {
+        let doc: Value = serde_json::from_str(&row.get::<String>("doc")?).map_err(Failure::from_error)?;
+        if scopes(&doc).any(|named| named == scope) {
+            found.push(ApiId::from(row.get::<String>("api")?));
+        }
+    }
+    Ok(found)
+}
+
+/// A pattern for texts that contain this one.
+fn containing(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for c in text.chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern + "%"
 }
 
 /// Deploys a revision, in place of any other of its API in that environment.

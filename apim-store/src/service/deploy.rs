@@ -11,8 +11,8 @@ use apim_core::registry::Entry;
 use serde_json::Value;
 use url::Url;
 
-use super::State;
 use super::api::text;
+use super::{State, scope};
 use crate::db::apis::{self, StoredApi, texts};
 use crate::db::revisions::{self, Deployment, Revision};
 use crate::db::{Read, Write};
@@ -52,7 +52,7 @@ pub(super) async fn withdraw(cx: &mut Write, api: &mut StoredApi) -> Result<()> 
     }
     api.serves_default = false;
     cx.tell(Change::ApiUndeployed(api.id.clone()));
-    Ok(())
+    scope::settle(cx, api).await
 }
 
 /// Tells gateways how to serve an API, if it is deployed. The caller saves it.

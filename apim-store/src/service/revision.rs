@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::api::{self, Editable, text};
 use super::environment::Environment;
-use super::{Expected, deploy};
+use super::{Expected, deploy, scope};
 use crate::db::apis::{self, StoredApi};
 use crate::db::revisions::{self, Deployment, Revision};
 use crate::db::{Read, Write};
@@ -104,7 +104,7 @@ pub async fn restore(cx: &mut Write, id: &str, revision: &str) -> Result<StoredA
     let found = revisions::find(cx, &api.id, revision).await?.ok_or_else(|| unknown(revision))?;
     apis::put_definition(cx, &api.id, &found.definition).await?;
     api.doc = found.doc;
-    super::scope::claim(cx, &api).await?;
+    scope::claim(cx, &api).await?;
     api.save(cx).await
 }
 
@@ -147,6 +147,8 @@ pub async fn deploy(
         };
         revisions::deploy(cx, &deployment).await?;
     }
+    scope::renew(cx, &api, &found.doc).await?;
+    scope::settle(cx, &api).await?;
     deploy::announce(cx, &mut api).await?;
     let api = api.save(cx).await?;
     revisions::deployments(cx, &api.id).await
@@ -204,6 +206,7 @@ async fn withdraw_if_nowhere(cx: &mut Write, mut api: Editable) -> Result<Vec<De
         api.serves_default = false;
         cx.tell(Change::ApiUndeployed(api.id.clone()));
     }
+    scope::settle(cx, &api).await?;
     api.save(cx).await?;
     Ok(left)
 }

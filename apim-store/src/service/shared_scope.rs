@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::api::text;
 use crate::db::apis::{self, texts};
 use crate::db::scopes::{self, StoredScope};
-use crate::db::{Read, Write, roles};
+use crate::db::{Read, Write, revisions, roles};
 use crate::error::{Finding, Refusal, Result, code};
 
 /// All of them, by name.
@@ -58,14 +58,15 @@ pub(crate) async fn replace(cx: &mut Write, id: &str, body: &Value) -> Result<St
     Ok(scope)
 }
 
-/// Deletes one that no API uses.
+/// Deletes one that no API uses, nor a revision of one that gateways serve.
 ///
 /// # Errors
 ///
 /// 404; 409 if an API uses it.
 pub(crate) async fn delete(cx: &mut Write, id: &str) -> Result<()> {
     let scope = get(cx, id).await?;
-    if apis::uses_scope(cx, &scope.name).await? {
+    let deployed = revisions::deployed_with_scope(cx, &scope.name).await?;
+    if !deployed.is_empty() || apis::uses_scope(cx, &scope.name).await? {
         return Err(code::SCOPE_IN_USE.because(format!("An API uses {}", scope.name)).into());
     }
     scopes::delete(cx, &scope.name).await

@@ -17,6 +17,7 @@ mod oauth_keys;
 mod place;
 mod policies;
 mod publish;
+mod scopes;
 mod settings;
 mod stores;
 mod subscribers;

@@ -1,6 +1,6 @@
 //! Versions of one name: what one takes over from another, and when.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::place::Place;
 use crate::publish::{act, deployed, id, made, pets, served};
