@@ -12,6 +12,7 @@ use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::socket::Slot;
+use super::stream;
 use crate::transport::watch::{Sweep, Watch};
 
 /// A request's body. If nothing comes for a while it fails with a [`Fault`], which the upstream answers.
@@ -82,7 +83,9 @@ impl Drop for Flight {
 /// The body of an answer: the service's, or the server's own few words.
 pub(super) struct Leaving<B> {
     kind: Kind<B>,
-    _flight: Flight,
+    /// Until what was handed out has been taken, over HTTP/2: hyper asks for more when it has.
+    taken: Option<Arc<Watch>>,
+    flight: Flight,
 }
 
 enum Kind<B> {
@@ -92,11 +95,12 @@ enum Kind<B> {
 
 impl<B> Leaving<B> {
     pub(super) fn served(body: B, flight: Flight) -> Self {
-        Self { kind: Kind::Served(body), _flight: flight }
+        Self { kind: Kind::Served(body), taken: stream::deadline(), flight }
     }
 
     pub(super) fn words(words: &'static str, flight: Flight) -> Self {
-        Self { kind: Kind::Words(Some(Bytes::from_static(words.as_bytes()))), _flight: flight }
+        let words = Bytes::from_static(words.as_bytes());
+        Self { kind: Kind::Words(Some(words)), taken: stream::deadline(), flight }
     }
 }
 
@@ -111,10 +115,17 @@ where
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        match &mut self.kind {
+        let frame = match &mut self.kind {
             Kind::Served(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
             Kind::Words(words) => Poll::Ready(words.take().map(|words| Ok(Frame::data(words)))),
+        };
+        if let Some(taken) = &self.taken {
+            match &frame {
+                Poll::Ready(Some(_)) => taken.arm(self.flight.0.taken_by()),
+                _ => taken.disarm(),
+            }
         }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

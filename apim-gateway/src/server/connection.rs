@@ -14,16 +14,18 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{HttpService, service_fn};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use super::body::{Flight, Leaving, Received};
 use super::socket::{Slot, Socket};
+use super::stream::Streams;
 use super::worker::{CLOSING, LEAVING, SERVING, Shared};
 use super::{Limits, Serve};
 use crate::transport::hop;
+use crate::transport::watch::Sweep;
 
 /// How every HTTP/2 connection begins (RFC 9113 section 3.4); no HTTP/1.1 request begins with `PRI `.
 const PREFACE: &[u8] = b"PRI ";
@@ -34,18 +36,18 @@ const GOODBYE: Duration = Duration::from_secs(1);
 /// hyper's two servers, configured once.
 pub(super) struct Protocols {
     http1: http1::Builder,
-    http2: http2::Builder<TokioExecutor>,
+    http2: http2::Builder<Streams>,
 }
 
 impl Protocols {
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(super) fn new(limits: &Limits, sweep: &Arc<Sweep>) -> Self {
         let mut http1 = http1::Builder::new();
         http1
             .max_header_size(limits.head_bytes)
             .max_headers(limits.headers)
             // Deadlines of heads are watched by the slot, which needs no timer per request.
             .header_read_timeout(None);
-        let mut http2 = http2::Builder::new(TokioExecutor::new());
+        let mut http2 = http2::Builder::new(Streams::new(sweep.clone()));
         http2
             .timer(TokioTimer::new())
             .max_concurrent_streams(limits.streams)
@@ -187,7 +189,7 @@ where
     const SAYS_GOODBYE: bool = false;
 }
 
-impl<T, S, B> Graceful for http2::Connection<TokioIo<Socket<T>>, S, TokioExecutor>
+impl<T, S, B> Graceful for http2::Connection<TokioIo<Socket<T>>, S, Streams>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: HttpService<Incoming, ResBody = B>,

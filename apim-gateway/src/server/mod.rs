@@ -12,6 +12,7 @@ mod framing;
 pub mod health;
 mod listen;
 mod socket;
+mod stream;
 mod worker;
 
 use std::fmt;

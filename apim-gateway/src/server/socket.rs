@@ -67,6 +67,11 @@ impl Slot {
         self.ambiguous.load(Relaxed)
     }
 
+    /// When the client must have taken what it is sent now.
+    pub(super) fn taken_by(&self) -> u64 {
+        self.sweep.after(self.limits.write_timeout)
+    }
+
     /// The connection speaks another protocol from now on.
     pub(super) fn hand_over(&self) {
         self.handed_over.store(true, Relaxed);
@@ -86,7 +91,7 @@ impl Slot {
 
     /// The client takes nothing.
     fn stuck(&self) {
-        self.watch.arm(self.sweep.after(self.limits.write_timeout));
+        self.watch.arm(self.taken_by());
     }
 
     /// The client takes something.

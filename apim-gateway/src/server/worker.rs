@@ -52,15 +52,16 @@ pub(super) async fn run_all<S: Serve>(bound: Bound<S>, shutdown: Shutdown) -> Re
             https: https.as_mut().and_then(Iterator::next),
             tls: config.tls.clone().map(TlsAcceptor::from),
         };
+        let sweep = Arc::default();
         let shared = Shared {
             service: service.clone(),
             worker: Worker(index),
-            protocols: Protocols::new(&config.limits),
+            protocols: Protocols::new(&config.limits, &sweep),
             limits: Limits {
                 connections: config.limits.connections.div_ceil(workers),
                 ..config.limits.clone()
             },
-            sweep: Arc::default(),
+            sweep,
             stage: AtomicU8::new(SERVING),
         };
         running.push(start(shared, listeners, stopping.clone())?);

@@ -12,11 +12,11 @@ use hyper::body::{Frame, Incoming};
 use hyper::client::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use crate::bench::{Identity, LIMIT, OK, Plan, answering, echoing_heads};
+use crate::bench::{Identity, LIMIT, OK, Plan, answering, backend, echoing_heads};
 
 async fn client(io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> http2::SendRequest<Full<Bytes>> {
     let (sender, connection) =
@@ -187,4 +187,35 @@ async fn a_certificate_for_another_name_is_not_trusted() {
     let gateway = plan.start();
     let got = gateway.connect().await.ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert_eq!((got.status(), got.text()), ("502", "101503"));
+}
+
+#[tokio::test]
+async fn a_stream_whose_client_takes_nothing_ends_and_its_connection_goes_on() {
+    const PIECE: &[u8] = &[b'x'; 64 << 10];
+    let (ended, mut end) = tokio::sync::watch::channel(false);
+    let address = backend(move |_, mut wire| {
+        let ended = ended.clone();
+        async move {
+            if wire.head().await.unwrap().starts_with("GET /small ") {
+                return wire.send(OK).await;
+            }
+            wire.send("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n").await;
+            while wire.tcp.write_all(PIECE).await.is_ok() {}
+            ended.send_replace(true);
+        }
+    })
+    .await;
+    let mut plan = Plan::to(format!("http://{address}"));
+    plan.server.limits.write_timeout = std::time::Duration::from_millis(300);
+    let gateway = plan.start();
+    // What is not read is not acknowledged, and this client has room for ten bytes.
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder.initial_stream_window_size(10);
+    let tcp = TcpStream::connect(gateway.http()).await.unwrap();
+    let (mut sender, connection) = builder.handshake(TokioIo::new(tcp)).await.unwrap();
+    tokio::spawn(connection);
+    let large = sender.send_request(get("http://a/large")).await.unwrap();
+    tokio::time::timeout(LIMIT, end.wait_for(|end| *end)).await.unwrap().unwrap();
+    assert!(large.into_body().collect().await.is_err());
+    assert_eq!(text(sender.send_request(get("http://a/small")).await.unwrap()).await, "ok");
 }
