@@ -32,8 +32,12 @@ enum State {
     Start,
     /// In a body of so many more bytes.
     Body(u64),
-    /// In a chunked body, which is hyper's to read. The next head is found when the connection is idle.
-    Chunked,
+    /// In the line before a chunk, which tells its size.
+    Size,
+    /// In a chunk of so many more bytes, the end of its line included.
+    Chunk(u64),
+    /// In the trailers behind the last chunk.
+    Trailer,
 }
 
 /// Enough of a header line to hold a name and a value that frame a message.
@@ -67,23 +71,19 @@ impl Default for Line {
 pub(super) struct Ambiguous;
 
 impl Framing {
-    /// Nothing is in flight, so what comes next is a head, unless one has begun already.
-    pub(super) fn head_begins(&mut self) {
-        if matches!(self.state, State::Body(_) | State::Chunked) {
-            *self = Self::default();
-        }
-    }
-
     /// Follows what was read.
     pub(super) fn read(&mut self, mut bytes: &[u8]) -> Result<(), Ambiguous> {
         while !bytes.is_empty() {
             bytes = match self.state {
-                State::Chunked => return Ok(()),
                 State::Body(left) => {
-                    let here = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
-                    let left = left - here as u64;
+                    let (left, rest) = skip(left, bytes);
                     self.state = if left == 0 { State::Request } else { State::Body(left) };
-                    bytes.get(here..).unwrap_or_default()
+                    rest
+                }
+                State::Chunk(left) => {
+                    let (left, rest) = skip(left, bytes);
+                    self.state = if left == 0 { State::Size } else { State::Chunk(left) };
+                    rest
                 }
                 State::Start => {
                     // Of all lines only two can matter, and their first letter tells them from most.
@@ -92,7 +92,9 @@ impl Framing {
                     self.line.used = 0;
                     bytes
                 }
-                State::Request | State::Kept | State::Other => self.line_goes_on(bytes)?,
+                State::Request | State::Kept | State::Other | State::Size | State::Trailer => {
+                    self.line_goes_on(bytes)?
+                }
             };
         }
         Ok(())
@@ -121,6 +123,9 @@ impl Framing {
         match self.state {
             State::Request if self.line.used == 1 => self.line.used = 0,
             State::Kept if self.line.used == 1 => return self.head_ends(),
+            State::Size => return self.chunk_begins(),
+            State::Trailer if self.line.used == 1 => self.begin(State::Request),
+            State::Trailer => self.line.used = 0,
             State::Kept => {
                 self.header()?;
                 self.state = State::Start;
@@ -152,18 +157,44 @@ impl Framing {
     }
 
     fn head_ends(&mut self) -> Result<(), Ambiguous> {
-        let Self { lengths, encodings, length, .. } = *self;
-        *self = Self::default();
-        self.last = b'\n';
-        match (lengths, encodings) {
-            (0, 0) => {}
-            (1, 0) if length == 0 => {}
-            (1, 0) => self.state = State::Body(length),
-            (0, 1) => self.state = State::Chunked,
+        let next = match (self.lengths, self.encodings) {
+            (0, 0) => State::Request,
+            (1, 0) if self.length == 0 => State::Request,
+            (1, 0) => State::Body(self.length),
+            (0, 1) => State::Size,
             _ => return Err(Ambiguous),
-        }
+        };
+        self.begin(next);
         Ok(())
     }
+
+    /// The line of a chunk's size has ended. What follows the digits is an extension, which nobody reads.
+    fn chunk_begins(&mut self) -> Result<(), Ambiguous> {
+        let kept = self.line.bytes.get(..self.line.used.min(Line::MOST)).unwrap_or_default();
+        let digits = kept.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+        let (digits, rest) = kept.split_at(digits);
+        if !matches!(rest.first(), Some(b'\r' | b';' | b' ' | b'\t')) {
+            return Err(Ambiguous);
+        }
+        let size = std::str::from_utf8(digits).ok().and_then(|digits| u64::from_str_radix(digits, 16).ok());
+        let next = match size.ok_or(Ambiguous)? {
+            0 => State::Trailer,
+            size => State::Chunk(size.checked_add(2).ok_or(Ambiguous)?),
+        };
+        self.begin(next);
+        Ok(())
+    }
+
+    /// Forgets what a line or a head has told.
+    fn begin(&mut self, state: State) {
+        *self = Self { state, last: b'\n', ..Self::default() };
+    }
+}
+
+/// How many of so many bytes are still to come, and what follows those that are here.
+fn skip(left: u64, bytes: &[u8]) -> (u64, &[u8]) {
+    let here = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
+    (left - here as u64, bytes.get(here..).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -190,7 +221,14 @@ mod tests {
             read("POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcGET / HTTP/1.1\r\n\r\n"),
             Ok(State::Request)
         );
-        assert_eq!(read("POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc"), Ok(State::Chunked));
+        let chunked = "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc";
+        assert_eq!(read(chunked), Ok(State::Chunk(2)));
+        assert_eq!(read(&format!("{chunked}\r\n00a ;x=y\r\n0\n2345678")), Ok(State::Chunk(3)));
+        assert_eq!(read(&format!("{chunked}\r\n0\r\nX: y\r\nContent-Length: 1\r\n")), Ok(State::Trailer));
+        assert_eq!(
+            read(&format!("{chunked}\r\n0\r\nX: y\r\n\r\nGET / HTTP/1.1\r\n\r\n")),
+            Ok(State::Request)
+        );
         assert_eq!(read("\r\nGET / HTTP/1.1\r\n\r\n"), Ok(State::Request));
         assert_eq!(read("POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\na\nb"), Ok(State::Body(6)));
     }
@@ -214,6 +252,26 @@ mod tests {
                 Err(Ambiguous),
                 "{head}"
             );
+        }
+    }
+
+    #[test]
+    fn what_two_servers_could_read_in_two_ways_is_found_behind_a_chunked_body() {
+        for behind in [
+            "POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "POST / HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\n",
+            "GET / HTTP/1.1\nHost: a\r\n\r\n",
+        ] {
+            let chunked = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n";
+            assert_eq!(read(&format!("{chunked}{behind}")), Err(Ambiguous), "{behind}");
+        }
+    }
+
+    #[test]
+    fn a_chunk_without_a_clear_size_is_refused() {
+        for size in ["", "x", "-1", "0x3", "3 x\n", "ffffffffffffffff", "10000000000000000", "3\n"] {
+            let chunked = format!("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{size}\r\n");
+            assert_eq!(read(&chunked), Err(Ambiguous), "{size:?}");
         }
     }
 

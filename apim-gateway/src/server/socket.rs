@@ -137,9 +137,6 @@ impl<T: AsyncRead + Unpin> AsyncRead for Socket<T> {
             && this.slot.is_http1()
         {
             this.slot.received();
-            if this.slot.is_idle() {
-                this.framing.head_begins();
-            }
             if this.framing.read(new).is_err() {
                 this.slot.ambiguous.store(true, Relaxed);
             }
