@@ -150,6 +150,8 @@ pub mod code {
         TOO_LARGE = 413 413 "Content Too Large";
         /// The body is not of a kind that the operation takes.
         WRONG_MEDIA_TYPE = 415 415 "Unsupported Media Type";
+        /// The caller has tried too often.
+        TOO_MANY = 429 429 "Too Many Requests";
         /// It has been changed by somebody else.
         CHANGED_MEANWHILE = 412 412 "Precondition Failed";
 

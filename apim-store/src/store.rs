@@ -16,6 +16,7 @@ use crate::db::sql::Db;
 use crate::db::{self, Desk};
 use crate::error::{Failure, Result};
 use crate::principal::Principal;
+use crate::service::password::Passwords;
 
 /// What a [`Store`] is opened with.
 #[derive(Clone)]
@@ -55,6 +56,7 @@ struct Inner {
     sealer: Sealer,
     head: watch::Sender<Revision>,
     gateways: Arc<Gateways>,
+    passwords: Passwords,
 }
 
 impl Store {
@@ -73,7 +75,14 @@ impl Store {
         })?;
         db::migrate(&db, clock.now()).await?;
         let (head, _) = watch::channel(Revision::default());
-        let store = Self(Arc::new(Inner { db, clock, sealer, head, gateways: Arc::default() }));
+        let store = Self(Arc::new(Inner {
+            db,
+            clock,
+            sealer,
+            head,
+            gateways: Arc::default(),
+            passwords: Passwords::default(),
+        }));
         let at = db::outbox::head(&store).await?;
         store.nudge(at.revision);
         Ok(store)
@@ -115,6 +124,11 @@ impl Store {
     /// The gateways that are known, and how far each has come.
     pub(crate) fn gateways(&self) -> &Arc<Gateways> {
         &self.0.gateways
+    }
+
+    /// Hashes and checks passwords.
+    pub(crate) fn passwords(&self) -> &Passwords {
+        &self.0.passwords
     }
 
     pub(crate) fn db(&self) -> &Db {

@@ -15,6 +15,7 @@ pub(crate) mod key;
 pub(crate) mod key_manager;
 pub mod lifecycle;
 pub(crate) mod listing;
+pub(crate) mod password;
 pub(crate) mod policy;
 pub mod revision;
 pub mod roles;

@@ -9,8 +9,6 @@ use apim_core::event::Change;
 use apim_core::model::{Revocation, Role, Tenant, UserName};
 use apim_core::store::{User, UserStore as _};
 use apim_core::{Secret, Timestamp};
-use argon2::password_hash::phc::PasswordHash;
-use argon2::{Argon2, PasswordHasher as _, PasswordVerifier as _};
 
 use crate::db::{Desk, Read, Write, revocations, roles, users};
 use crate::error::{Failure, Finding, Result, code};
@@ -31,8 +29,9 @@ pub async fn create(desk: &Desk, name: &str, password: Secret, wanted: &[Role]) 
     // The name may carry the tenant, as it does in tokens; it is kept without.
     let (name, _) = principal::split(name);
     check_name(&name)?;
+    refuse_suffixed(&name)?;
     refuse_reserved(&name)?;
-    let hash = hash(password).await?;
+    let hash = hash(desk.store(), password).await?;
     let mut cx = desk.write().await?;
     check_roles(&mut cx, wanted).await?;
     let user = User {
@@ -90,7 +89,7 @@ pub async fn set_roles(cx: &mut Write, name: &str, wanted: &[Role]) -> Result<Us
 ///
 /// 404, or 400 for a bad password.
 pub async fn set_password(desk: &Desk, name: &str, password: Secret) -> Result<()> {
-    let hash = hash(password).await?;
+    let hash = hash(desk.store(), password).await?;
     let mut cx = desk.write().await?;
     let mut user = get(&mut cx, name).await?;
     user.password = hash;
@@ -136,24 +135,18 @@ pub async fn create_role(cx: &mut Write, name: &str) -> Result<Role> {
     Ok(role)
 }
 
-/// Changes the caller's own password. A wrong current one counts for nothing here, since whoever guesses
-/// needs the caller's token already.
+/// Changes the caller's own password. Whoever has only the caller's token must not find the password out
+/// here, so wrong ones are counted.
 pub(crate) async fn change_own_password(desk: &Desk, current: Secret, new: Secret) -> Result<()> {
-    let name = desk.who().user.clone();
+    let (tenant, name) = (&desk.who().tenant, desk.who().user.clone());
+    let (passwords, now) = (desk.store().passwords(), desk.store().now());
+    passwords.begin(tenant, &name, now)?;
     let user = get(&mut desk.read().await?, &name).await?;
-    if !verify(current, user.password).await? {
+    if !passwords.verify(current, user.password).await? {
         return Err(code::BAD_REQUEST.because("The current password is wrong").into());
     }
+    passwords.succeed(tenant, &name);
     set_password(desk, &name, new).await
-}
-
-/// Whether a hash is of this password. What is not a hash is of none.
-async fn verify(password: Secret, hash: String) -> Result<bool> {
-    let work = move || {
-        PasswordHash::new(&hash)
-            .is_ok_and(|hash| Argon2::default().verify_password(password.expose().as_bytes(), &hash).is_ok())
-    };
-    Ok(tokio::task::spawn_blocking(work).await.map_err(Failure::from_error)?)
 }
 
 async fn save(cx: &mut Write, user: &User, took: bool) -> Result<()> {
@@ -197,6 +190,14 @@ async fn check_roles(cx: &mut Read, wanted: &[Role]) -> Result<()> {
     }
 }
 
+/// A name that still carries the tenant after it was taken off once: in a token it would be somebody else's.
+fn refuse_suffixed(name: &UserName) -> Result<()> {
+    match principal::split(name).0 == *name {
+        true => Ok(()),
+        false => Err(code::BAD_REQUEST.found(vec![Finding::new("/name", "carries its tenant twice")]).into()),
+    }
+}
+
 /// Names under which the platform itself acts.
 fn refuse_reserved(name: &UserName) -> Result<()> {
     let tenant = Tenant::default();
@@ -218,15 +219,11 @@ fn check_name(name: &str) -> Result<()> {
     Err(code::BAD_REQUEST.found(vec![Finding::new("/name", rule)]).into())
 }
 
-/// A password's hash in PHC form, made on a thread that may block.
-async fn hash(password: Secret) -> Result<String> {
+/// A password's hash in PHC form, if it may be somebody's password.
+async fn hash(store: &Store, password: Secret) -> Result<String> {
     if !(SHORTEST..=LONGEST).contains(&password.expose().chars().count()) {
         let rule = format!("is {SHORTEST} to {LONGEST} letters long");
         return Err(code::BAD_REQUEST.found(vec![Finding::new("/password", rule)]).into());
     }
-    let work = move || {
-        let hash = Argon2::default().hash_password(password.expose().as_bytes());
-        Ok(hash.map_err(|error| Failure::new(error.to_string()))?.to_string())
-    };
-    tokio::task::spawn_blocking(work).await.map_err(Failure::from_error)?
+    store.passwords().hash(password).await
 }

@@ -37,7 +37,8 @@ async fn a_user_is_made_with_roles_that_exist() {
         admin.post("/users", unknown).await.refused(412, 900986);
         let short = json!({ "name": "dave", "password": "short" });
         admin.post("/users", short).await.refused(400, 400);
-        for odd in ["a<b", "", "@carbon.super", "anonymous", "APIM.platform"] {
+        let twice = "bob@carbon.super@carbon.super";
+        for odd in ["a<b", "", "@carbon.super", "anonymous", "APIM.platform", twice] {
             let odd = json!({ "name": odd, "password": PASSWORD });
             admin.post("/users", odd).await.refused(400, 400);
         }
@@ -131,5 +132,21 @@ async fn the_end_of_a_users_tokens_is_forgotten_when_none_of_them_is_left() {
         assert!(!ended(&place, "dev").await, "no gateway needs it");
         place.store.forget_expired_revocations(place.store.now()).await.unwrap();
         assert_eq!(ended_before(&place, "dev").await, Timestamp::default());
+    }
+}
+
+#[tokio::test]
+async fn guessing_ones_own_password_is_stopped_for_five_minutes() {
+    for place in Place::each_seeded().await {
+        place.admin().put("/users/dev/password", json!({ "password": PASSWORD })).await.is(200);
+        let portal = place.devportal();
+        let attempt =
+            |current: &str| json!({ "currentPassword": current, "newPassword": "another password" });
+        for _ in 0..10 {
+            portal.post("/me/change-password", attempt("guessed")).await.refused(400, 400);
+        }
+        portal.post("/me/change-password", attempt(PASSWORD)).await.refused(429, 429);
+        place.database.clock.advance(Duration::from_secs(300));
+        portal.post("/me/change-password", attempt(PASSWORD)).await.is(200);
     }
 }
