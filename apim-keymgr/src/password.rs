@@ -1,5 +1,6 @@
 //! Passwords of people: hashed slowly, checked elsewhere than on the runtime's own threads.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use apim_core::Secret;
@@ -67,7 +68,7 @@ const LONGEST_QUEUE: usize = 64;
 /// Hashes and checks passwords, a few at a time, on threads that may block.
 pub(crate) struct Hashers {
     cost: Cost,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
     waiting: AtomicUsize,
     /// The hash of a password that nobody has, so that an unknown user takes as long as a known one.
     nobody: String,
@@ -86,7 +87,12 @@ impl Hashers {
     pub(crate) fn new(cost: Cost, at_once: usize) -> Result<Self, HashError> {
         let password = crate::opaque::fresh().map_err(|error| HashError(error.to_string()))?;
         let nobody = hash(password.expose(), cost)?;
-        Ok(Self { cost, permits: Semaphore::new(at_once.max(1)), waiting: AtomicUsize::new(0), nobody })
+        Ok(Self {
+            cost,
+            permits: Arc::new(Semaphore::new(at_once.max(1))),
+            waiting: AtomicUsize::new(0),
+            nobody,
+        })
     }
 
     pub(crate) async fn hash(&self, password: &Secret) -> Result<String, Unchecked> {
@@ -108,7 +114,13 @@ impl Hashers {
     ) -> Result<T, Unchecked> {
         let _place = Place::take(&self.waiting)?;
         // The semaphore is never closed, and the work does not panic unless memory corrupts.
-        let _permit = self.permits.acquire().await.map_err(|_| Unchecked::Busy)?;
+        let permit = self.permits.clone().acquire_owned().await.map_err(|_| Unchecked::Busy)?;
+        let work = move || {
+            let done = work();
+            // Not before the work is done, even if whoever asked is gone by then.
+            drop(permit);
+            done
+        };
         let done = tokio::task::spawn_blocking(work).await;
         done.map_err(|error| Unchecked::Failed(HashError(error.to_string())))
     }
