@@ -23,6 +23,7 @@ pub(super) struct Slot {
     reading_head: AtomicBool,
     ambiguous: AtomicBool,
     handed_over: AtomicBool,
+    stuck: AtomicBool,
     multiplexed: bool,
 }
 
@@ -38,6 +39,7 @@ impl Slot {
             reading_head: AtomicBool::new(!multiplexed),
             ambiguous: AtomicBool::new(false),
             handed_over: AtomicBool::new(multiplexed),
+            stuck: AtomicBool::new(false),
             multiplexed,
         }
     }
@@ -46,7 +48,7 @@ impl Slot {
     pub(super) fn begin(&self) {
         self.in_flight.store(self.in_flight.load(Relaxed) + 1, Relaxed);
         self.reading_head.store(false, Relaxed);
-        self.watch.disarm();
+        self.wait();
     }
 
     /// An answer has left, or will not.
@@ -54,7 +56,7 @@ impl Slot {
         let left = self.in_flight.load(Relaxed).saturating_sub(1);
         self.in_flight.store(left, Relaxed);
         if left == 0 {
-            self.watch.arm(self.sweep.after(self.limits.keep_alive));
+            self.wait();
         }
     }
 
@@ -85,19 +87,33 @@ impl Slot {
     /// Bytes have arrived. The first of a head starts its deadline; the rest do not move it.
     fn received(&self) {
         if !self.multiplexed && self.is_idle() && !self.reading_head.swap(true, Relaxed) {
-            self.watch.arm(self.sweep.after(self.limits.head_timeout));
+            self.wait();
         }
     }
 
-    /// The client takes nothing.
-    fn stuck(&self) {
-        self.watch.arm(self.taken_by());
+    /// Sets the deadline for what the client is to do next. One that takes nothing keeps the deadline it
+    /// has, whatever else it sends: new requests would otherwise hold a stuck connection open for ever.
+    fn wait(&self) {
+        if self.stuck.load(Relaxed) {
+            return;
+        }
+        match (self.is_idle(), self.reading_head.load(Relaxed)) {
+            (false, _) => self.watch.disarm(),
+            (true, true) => self.watch.arm(self.sweep.after(self.limits.head_timeout)),
+            (true, false) => self.watch.arm(self.sweep.after(self.limits.keep_alive)),
+        }
     }
 
-    /// The client takes something.
-    fn moving(&self) {
-        if !self.is_idle() {
-            self.watch.disarm();
+    /// Something was to be written. The deadline is set when the client begins to take nothing, and goes
+    /// back to what it was for when the client takes something.
+    fn written(&self, pending: bool) {
+        if self.stuck.swap(pending, Relaxed) == pending {
+            return;
+        }
+        if pending {
+            self.watch.arm(self.taken_by());
+        } else {
+            self.wait();
         }
     }
 }
@@ -107,19 +123,11 @@ pub(super) struct Socket<T> {
     io: T,
     slot: Arc<Slot>,
     framing: Framing,
-    stuck: bool,
 }
 
 impl<T> Socket<T> {
     pub(super) fn new(io: T, slot: Arc<Slot>) -> Self {
-        Self { io, slot, framing: Framing::default(), stuck: false }
-    }
-
-    fn written(&mut self, pending: bool) {
-        if pending != self.stuck {
-            self.stuck = pending;
-            if pending { self.slot.stuck() } else { self.slot.moving() }
-        }
+        Self { io, slot, framing: Framing::default() }
     }
 }
 
@@ -148,7 +156,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Socket<T> {
 impl<T: AsyncWrite + Unpin> AsyncWrite for Socket<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write(cx, buf);
-        self.written(written.is_pending());
+        self.slot.written(written.is_pending());
         written
     }
 
@@ -170,7 +178,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Socket<T> {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
-        self.written(written.is_pending());
+        self.slot.written(written.is_pending());
         written
     }
 }

@@ -219,3 +219,52 @@ async fn a_stream_whose_client_takes_nothing_ends_and_its_connection_goes_on() {
     assert!(large.into_body().collect().await.is_err());
     assert_eq!(text(sender.send_request(get("http://a/small")).await.unwrap()).await, "ok");
 }
+
+/// A frame, byte by byte.
+fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).unwrap();
+    [&[0, 0, length, kind, flags, 0, 0, 0, stream], payload].concat()
+}
+
+#[tokio::test]
+async fn a_client_that_asks_for_more_and_reads_nothing_is_still_cut_off() {
+    const PIECE: &[u8] = &[b'x'; 64 << 10];
+    let (sent, mut progress) = tokio::sync::watch::channel(0);
+    let (seen, mut asked) = tokio::sync::watch::channel(false);
+    let address = backend(move |number, mut wire| {
+        let (sent, seen) = (sent.clone(), seen.clone());
+        async move {
+            wire.head().await;
+            if number > 0 {
+                seen.send_replace(true);
+                return wire.send(OK).await;
+            }
+            wire.send("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n").await;
+            while wire.tcp.write_all(PIECE).await.is_ok() {
+                sent.send_modify(|sent| *sent += 1);
+            }
+        }
+    })
+    .await;
+    let mut plan = Plan::to(format!("http://{address}"));
+    plan.server.limits.write_timeout = std::time::Duration::from_secs(4);
+    let gateway = plan.start();
+    let mut tcp = TcpStream::connect(gateway.http()).await.unwrap();
+    // All the room there may be, so that it is the socket which fills.
+    let settings = frame(4, 0, 0, &[0, 4, 0x7f, 0xff, 0xff, 0xff]);
+    let window = frame(8, 0, 0, &[0x7f, 0xff, 0, 0]);
+    let get = |stream| frame(1, 5, stream, b"\x82\x86\x84\x41\x01a");
+    tcp.write_all(&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &*settings, &window, &get(1)].concat())
+        .await
+        .unwrap();
+    progress.wait_for(|sent| *sent > 0).await.unwrap();
+    while tokio::time::timeout(std::time::Duration::from_millis(500), progress.changed()).await.is_ok() {}
+    tcp.write_all(&get(3)).await.unwrap();
+    tokio::time::timeout(LIMIT, asked.wait_for(|asked| *asked)).await.unwrap().unwrap();
+    let closed = async {
+        while tcp.write_all(&frame(6, 0, 0, b"are you?")).await.is_ok() {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(LIMIT, closed).await.unwrap();
+}
