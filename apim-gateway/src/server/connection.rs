@@ -113,7 +113,8 @@ where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let slot = Arc::new(Slot::new(shared.sweep.clone(), shared.limits.clone(), h2));
-    let io = TokioIo::new(Socket::new(io, slot.clone()));
+    let (socket, closed) = Socket::new(io, slot.clone());
+    let io = TokioIo::new(socket);
     let seen = Arc::new(Seen { shared: shared.clone(), slot: slot.clone(), peer });
     let service = service_fn(move |request| answer(seen.clone(), request));
     if h2 {
@@ -121,6 +122,9 @@ where
     } else {
         let connection = shared.protocols.http1.serve_connection(io, service).with_upgrades();
         watch(&shared, &slot, connection).await;
+        // A connection that was upgraded goes on elsewhere. It is still one that the limit counts and a
+        // drain waits for.
+        let _ = closed.await;
     }
 }
 

@@ -78,11 +78,11 @@ pub struct Limits {
     pub keep_alive: Duration,
     /// Until TLS is established. Default 10 s.
     pub handshake_timeout: Duration,
-    /// Connections at once, over all workers. Default 50,000.
+    /// Connections at once, over all workers, WebSockets included. Default 50,000.
     pub connections: usize,
     /// Requests at once on one HTTP/2 connection. Default 200.
     pub streams: u32,
-    /// How long requests in flight may take once shutdown has begun. Default 30 s.
+    /// How long requests in flight and WebSockets may take once shutdown has begun. Default 30 s.
     pub drain_timeout: Duration,
 }
 

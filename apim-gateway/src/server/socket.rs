@@ -1,5 +1,6 @@
 //! The socket of a connection, which notices when its client is slow, and what its heads look like.
 
+use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::oneshot;
 
 use super::Limits;
 use super::framing::Framing;
@@ -123,11 +125,15 @@ pub(super) struct Socket<T> {
     io: T,
     slot: Arc<Slot>,
     framing: Framing,
+    /// Dropped with the socket, wherever that is by then.
+    _open: oneshot::Sender<Infallible>,
 }
 
 impl<T> Socket<T> {
-    pub(super) fn new(io: T, slot: Arc<Slot>) -> Self {
-        Self { io, slot, framing: Framing::default() }
+    /// The socket, and what becomes ready when it is closed: after an upgrade somebody else has it.
+    pub(super) fn new(io: T, slot: Arc<Slot>) -> (Self, oneshot::Receiver<Infallible>) {
+        let (open, closed) = oneshot::channel();
+        (Self { io, slot, framing: Framing::default(), _open: open }, closed)
     }
 }
 

@@ -1,4 +1,7 @@
 //! Two upgraded connections joined into one: how a WebSocket passes.
+//!
+//! Credentials are checked when it is opened. A token that is revoked or expires later, or an API that is
+//! undeployed, does not end it.
 
 use std::io;
 use std::pin::Pin;

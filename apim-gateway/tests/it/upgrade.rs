@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::TlsAcceptor;
 
-use crate::bench::{Identity, OK, Plan, answering, backend, echoing_heads};
+use crate::bench::{Identity, LIMIT, OK, Plan, answering, backend, echoing_heads};
 
 const HANDSHAKE: &str = "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n";
 
@@ -131,4 +131,35 @@ async fn an_upgrade_that_is_tried_again_is_tried_over_http1() {
     let head = client.head().await.unwrap();
     assert!(head.starts_with("HTTP/1.1 101"), "{head}");
     assert_eq!(client.take(5).await.unwrap(), b"hello");
+}
+
+#[tokio::test]
+async fn a_websocket_counts_as_a_connection_until_it_ends() {
+    let mut plan = Plan::to(format!("ws://{}", backend(echo).await));
+    plan.server.workers = 1;
+    plan.server.limits.connections = 1;
+    let gateway = plan.start();
+    let mut client = gateway.connect().await;
+    client.send(HANDSHAKE).await;
+    client.head().await.unwrap();
+    let mut second = gateway.connect().await;
+    second.send(HANDSHAKE).await;
+    assert!(tokio::time::timeout(Duration::from_millis(500), second.head()).await.is_err());
+    drop(client);
+    assert!(second.head().await.unwrap().starts_with("HTTP/1.1 101"));
+}
+
+#[tokio::test]
+async fn a_drain_waits_for_a_websocket() {
+    let gateway = Plan::to(format!("ws://{}", backend(echo).await)).start();
+    let mut client = gateway.connect().await;
+    client.send(HANDSHAKE).await;
+    client.head().await.unwrap();
+    gateway.stop.send(()).unwrap();
+    let mut ended = gateway.ended;
+    assert!(tokio::time::timeout(Duration::from_secs(1), &mut ended).await.is_err());
+    client.send("hello").await;
+    assert_eq!(client.take(5).await.unwrap(), b"hello");
+    drop(client);
+    tokio::time::timeout(LIMIT, ended).await.unwrap().unwrap().unwrap();
 }
