@@ -38,6 +38,7 @@ pub mod principal;
 pub mod rest;
 pub mod service;
 pub mod store;
+mod strict;
 
 pub use error::{Error, Refusal, Result};
 pub use plane::{ControlPlane, GatewayUrls};

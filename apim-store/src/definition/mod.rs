@@ -80,6 +80,6 @@ impl fmt::Display for Finding {
 }
 
 /// One more step of a JSON pointer.
-fn step(path: &str, key: impl fmt::Display) -> String {
+pub(crate) fn step(path: &str, key: impl fmt::Display) -> String {
     format!("{path}/{}", key.to_string().replace('~', "~0").replace('/', "~1"))
 }

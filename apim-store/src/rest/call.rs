@@ -120,8 +120,10 @@ impl Call {
     /// 400 if it is not UTF-8.
     pub fn text(&self, name: &str) -> Result<Option<&str>> {
         let Some(part) = self.part(name) else { return Ok(None) };
-        let text = std::str::from_utf8(&part.bytes)
-            .map_err(|_| code::BAD_REQUEST.found(vec![Finding::new(name, "is not UTF-8 text")]))?;
+        let text = std::str::from_utf8(&part.bytes).ok();
+        let text = text
+            .filter(|text| !text.contains('\0'))
+            .ok_or_else(|| code::BAD_REQUEST.found(vec![Finding::new(name, "is not UTF-8 text")]))?;
         Ok(Some(text))
     }
 
@@ -136,7 +138,7 @@ impl Call {
             let text = format!("{name} may have {} bytes", super::frame::JSON_LIMIT);
             return Err(code::TOO_LARGE.because(text).into());
         }
-        let bad = |error: serde_json::Error| -> Refusal {
+        let bad = |error: Finding| -> Refusal {
             code::BAD_REQUEST.found(vec![Finding::new(name, format!("is not JSON: {error}"))])
         };
         Ok(Some(super::json::parse(&part.bytes).map_err(bad)?))

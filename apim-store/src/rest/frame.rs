@@ -113,6 +113,7 @@ impl Frame {
 
     async fn admit(&self, index: usize, operation: &Operation, mut call: Call, body: Body) -> Result<Answer> {
         let who = self.authenticate(operation, &call.headers).await?;
+        refuse_null_characters(&call)?;
         if let Work::Absent(reason) = operation.work {
             return Err(code::NOT_OFFERED.because(reason).into());
         }
@@ -250,6 +251,18 @@ async fn perform(operation: &Operation, mut desk: Desk, call: Call) -> Result<An
         Work::Outside(handler) => handler(&mut desk, call).await,
         Work::Read(handler) => handler(&mut desk.read().await?, call).await,
         Work::Absent(reason) => Err(code::NOT_OFFERED.because(*reason).into()),
+    }
+}
+
+/// No database keeps U+0000 in a text, and nothing that is looked up holds it.
+fn refuse_null_characters(call: &Call) -> Result<(), Refusal> {
+    let mut given = call.parameters.iter().chain(&call.query);
+    match given.find(|(name, value)| name.contains('\0') || value.contains('\0')) {
+        Some((name, _)) => {
+            let name = name.replace('\0', "?");
+            Err(code::BAD_REQUEST.found(vec![Finding::new(name, "holds the character U+0000")]))
+        }
+        None => Ok(()),
     }
 }
 

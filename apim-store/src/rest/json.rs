@@ -1,84 +1,18 @@
-//! JSON from strangers.
-//!
-//! A key that stands twice is refused: parsers disagree about which one counts, and what was checked would
-//! not be what is used. Depth is bounded by `serde_json` itself, at 128.
+//! JSON in requests.
 
-use std::fmt;
+use serde_json::Value;
 
-use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use crate::error::Finding;
+use crate::strict::{self, Bounds, Walk};
+
+/// Nothing in the contracts is nested deeper; the length of a body bounds the number of its values.
+const BOUNDS: Bounds = Bounds { depth: 100, nodes: usize::MAX };
 
 /// Reads a document.
-pub(crate) fn parse(text: &[u8]) -> Result<Value, serde_json::Error> {
-    let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let value = Strict.deserialize(&mut deserializer)?;
-    deserializer.end()?;
-    Ok(value)
-}
-
-struct Strict;
-
-impl<'de> DeserializeSeed<'de> for Strict {
-    type Value = Value;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Strict {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("not a finite number"))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
-        let mut values = Vec::new();
-        while let Some(value) = list.next_element_seed(Strict)? {
-            values.push(value);
-        }
-        Ok(Value::Array(values))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        let mut members = Map::new();
-        while let Some(key) = map.next_key::<String>()? {
-            let value = map.next_value_seed(Strict)?;
-            if members.contains_key(&key) {
-                return Err(de::Error::custom(format!("the key {key:?} stands twice")));
-            }
-            members.insert(key, value);
-        }
-        Ok(Value::Object(members))
-    }
+pub(crate) fn parse(text: &[u8]) -> Result<Value, Finding> {
+    let text = std::str::from_utf8(text).map_err(|_| Finding::new("", "not UTF-8"))?;
+    let mut walk = Walk::new(BOUNDS);
+    strict::json(text, &mut walk).map_err(|error| walk.finding(error.to_string()))
 }
 
 /// A document as a schema should see it: members that are `null` are absent, as clients mean them to be.
@@ -102,7 +36,15 @@ mod tests {
     #[test]
     fn a_key_that_stands_twice_is_refused_at_any_depth() {
         let error = parse(br#"{"a": [{"name": 1, "name": 2}]}"#).unwrap_err().to_string();
-        assert!(error.contains("\"name\" stands twice"), "{error}");
+        assert_eq!(error, "/a/0/name: this key stands here twice");
+    }
+
+    #[test]
+    fn the_null_character_is_refused_in_texts_and_keys() {
+        for text in [br#"{"a": ["x\u0000y"]}"#.as_slice(), br#"{"a\u0000": 1}"#] {
+            let error = parse(text).unwrap_err().to_string();
+            assert!(error.contains("U+0000"), "{error}");
+        }
     }
 
     #[test]

@@ -57,3 +57,20 @@ async fn the_description_is_served_to_everybody() {
     let yaml = publisher.get("/openapi.yaml").await.is(200);
     assert!(String::from_utf8(yaml.body).unwrap().contains("3.1.0"));
 }
+
+#[tokio::test]
+async fn the_null_character_is_refused_wherever_it_stands() {
+    for place in Place::each_seeded().await {
+        let publisher = place.publisher();
+        publisher.get("/apis/a%00b").await.refused(400, 400);
+        publisher.get("/apis?query=a%00b").await.refused(400, 400);
+        publisher
+            .post("/scopes", serde_json::json!({"name": "a\0b", "bindings": []}))
+            .await
+            .refused(400, 400);
+        publisher.post("/scopes", serde_json::json!({"a\0b": 1})).await.refused(400, 400);
+        let yaml = "openapi: 3.0.0\ninfo: {title: \"a\\0b\", version: '1'}\npaths: {/a: {get: {}}}";
+        let reply = publisher.form("POST", "/apis/validate-openapi", &[("file@", yaml)]).await.is(200).json();
+        assert_eq!(reply["isValid"], false);
+    }
+}
