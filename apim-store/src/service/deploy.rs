@@ -322,6 +322,7 @@ impl Reader {
             Ok(parsed) if schemes.contains(&parsed.scheme()) && parsed.has_host() => {}
             _ => self.refuse(path, "must be an absolute http, https, ws or wss URL"),
         }
+        self.refuse_settings(&endpoint["config"], &format!("/endpointConfig/{side}/config"));
         let mut served = Endpoint::new(url);
         // Clients send numbers as text, too.
         let duration = &endpoint["config"]["actionDuration"];
@@ -330,6 +331,15 @@ impl Reader {
             served.timeout_ms = millis;
         }
         Some(served)
+    }
+
+    /// Retries, suspension and the like, unless they are as WSO2's forms send them when nobody chose them.
+    fn refuse_settings(&mut self, config: &Value, path: &str) {
+        for (name, value) in config.as_object().into_iter().flatten() {
+            if name != "actionDuration" && !is_usual(name, value) {
+                self.refuse(format!("{path}/{name}"), "is not offered yet; only actionDuration is");
+            }
+        }
     }
 
     /// Settings that would be a promise if they were taken.
@@ -345,6 +355,25 @@ impl Reader {
             self.refuse("/endpointImplementationType", format!("{implementation} is not offered yet"));
         }
     }
+}
+
+/// Whether a setting of an endpoint asks for nothing.
+fn is_usual(name: &str, value: &Value) -> bool {
+    let text = match value {
+        Value::Null => return true,
+        Value::Array(list) => return list.is_empty(),
+        Value::Object(members) => return members.is_empty(),
+        Value::Bool(on) => return !on,
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+    };
+    let usual: &[&str] = match name {
+        "actionSelect" => &["", "fault"],
+        "format" | "optimize" => &["", "leave-as-is"],
+        "factor" => &["", "0", "1", "1.0"],
+        _ => &["", "0"],
+    };
+    usual.contains(&text.as_str())
 }
 
 /// Operations of WebSockets are topics; their handshake is a GET.

@@ -6,12 +6,14 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::db::Read;
+use crate::definition::step;
 use crate::error::Result;
 
-/// Members of `endpoint_security` that are secret.
-const SECRET: &[&str] = &["password", "clientSecret", "apiKeyValue", "secretKey", "accessKey"];
-/// Other members of `endpointConfig` that are.
-const SECRET_OF_CONFIG: &[&str] = &["amznSecretKey"];
+/// Members of `endpointConfig` that are secret, wherever in it they stand.
+const SECRET: &[&str] =
+    &["password", "proxyPassword", "clientSecret", "apiKeyValue", "secretKey", "accessKey", "amznSecretKey"];
+/// What backends' token servers are sent besides; what of it is secret only the publisher knows.
+const ALL_SECRET: &str = "customParameters";
 /// What marks a sealed text; a client's own text that begins so is sealed like any other.
 const MARK: &str = "sealed:";
 const PURPOSE: &str = "endpoint secret";
@@ -42,23 +44,29 @@ pub(super) fn blank(doc: &mut Value) {
     }
 }
 
+/// Every secret, with the pointer to it.
 fn secrets(doc: &Value) -> Vec<(String, String)> {
     let mut found = Vec::new();
-    let Some(config) = doc.get("endpointConfig") else { return found };
-    collect(config, "/endpointConfig", SECRET_OF_CONFIG, &mut found);
-    for environment in ["production", "sandbox"] {
-        let pointer = format!("/endpointConfig/endpoint_security/{environment}");
-        if let Some(security) = doc.pointer(&pointer) {
-            collect(security, &pointer, SECRET, &mut found);
-        }
+    if let Some(config) = doc.get("endpointConfig") {
+        collect(config, "/endpointConfig", false, &mut found);
     }
     found
 }
 
-fn collect(object: &Value, pointer: &str, names: &[&str], found: &mut Vec<(String, String)>) {
-    for name in names {
-        if let Some(Value::String(text)) = object.get(name) {
-            found.push((format!("{pointer}/{name}"), text.clone()));
+fn collect(value: &Value, pointer: &str, secret: bool, found: &mut Vec<(String, String)>) {
+    match value {
+        Value::String(text) if secret => found.push((pointer.to_owned(), text.clone())),
+        Value::Object(members) => {
+            for (name, value) in members {
+                let named = SECRET.contains(&name.as_str()) && value.is_string();
+                collect(value, &step(pointer, name), secret || named || name == ALL_SECRET, found);
+            }
         }
+        Value::Array(list) => {
+            for (index, value) in list.iter().enumerate() {
+                collect(value, &step(pointer, index), secret, found);
+            }
+        }
+        _ => {}
     }
 }

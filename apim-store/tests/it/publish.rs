@@ -551,3 +551,38 @@ async fn what_was_acknowledged_survives_a_crash() {
         assert_eq!(read, api);
     }
 }
+
+#[tokio::test]
+async fn secrets_of_backends_are_blank_wherever_they_stand() {
+    for place in Place::each_seeded().await {
+        let publisher = place.publisher();
+        let mut document = pets();
+        document["endpointConfig"]["proxyConfigs"] = json!({"proxyUsername": "ann", "proxyPassword": "hush"});
+        document["endpointConfig"]["endpoint_security"] =
+            json!({"production": {"clientSecret": "hush", "customParameters": {"audience": "hush"}}});
+        let api = made(&publisher, document).await;
+        let read = publisher.get(&format!("/apis/{}", id(&api))).await.is(200).json();
+        assert!(!read.to_string().contains("hush"), "{read}");
+        assert_eq!(read["endpointConfig"]["proxyConfigs"]["proxyUsername"], "ann");
+    }
+}
+
+#[tokio::test]
+async fn settings_of_endpoints_that_gateways_do_not_heed_are_refused_unless_they_ask_for_nothing() {
+    let place = Place::each_seeded().await.remove(0);
+    let publisher = place.publisher();
+    let mut document = pets();
+    let usual =
+        json!({"actionSelect": "fault", "actionDuration": "30000", "retryErroCode": [], "factor": ""});
+    document["endpointConfig"]["production_endpoints"]["config"] = usual;
+    let mut api = made(&publisher, document).await;
+    deployed(&publisher, id(&api)).await;
+    let path = format!("/apis/{}", id(&api));
+    api["endpointConfig"]["production_endpoints"]["config"]["retryTimeOut"] = "3".into();
+    publisher.put(&path, api.clone()).await.is(200);
+    let revision = publisher.post(&format!("{path}/revisions"), json!({})).await.is(201).json();
+    let deploy = format!("{path}/deploy-revision?revisionId={}", id(&revision));
+    let reply = publisher.post(&deploy, json!([{"name": "Default"}])).await.is(400).json();
+    let place = "/endpointConfig/production_endpoints/config/retryTimeOut";
+    assert!(reply["description"].as_str().unwrap().contains(place), "{reply}");
+}
