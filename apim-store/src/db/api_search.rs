@@ -45,6 +45,8 @@ pub(crate) enum Field {
     Category,
     /// `name=value` of the API's own properties.
     Property,
+    /// As [`Property`](Self::Property), of those that developers are shown.
+    ShownProperty,
     /// The whole document.
     Content,
 }
@@ -126,10 +128,14 @@ fn condition(query: &mut Assembled<'_>, field: Field, wanted: &Wanted) {
         Field::Property => listed(
             " OR EXISTS (SELECT 1 FROM api_term t WHERE t.api = api.id AND t.field = 'property' AND lower(t.value)",
         ),
+        Field::ShownProperty => listed(
+            " OR EXISTS (SELECT 1 FROM api_term t WHERE t.api = api.id AND t.field = 'shown' AND lower(t.value)",
+        ),
     };
     query.push(before);
     // Tags and categories are names, of which a part says nothing.
-    if wanted.whole || matches!(field, Field::Tag | Field::Category | Field::Property) {
+    let names = [Field::Tag, Field::Category, Field::Property, Field::ShownProperty];
+    if wanted.whole || names.contains(&field) {
         query.push(" = ").bind(fold(&wanted.text));
     } else {
         query.push(" LIKE ").bind(containing(&wanted.text)).push(" ESCAPE '\\'");

@@ -91,6 +91,14 @@ pub(crate) async fn at_context(cx: &mut Read, context: &str) -> Result<Vec<Store
     rows.iter().map(api).collect()
 }
 
+/// Whether an API stands at a context with its version in it, in whatever case.
+pub(crate) async fn stands_at(cx: &mut Read, versioned: &str) -> Result<bool> {
+    let sql = "SELECT id FROM api WHERE tenant = $1 AND $2 = CASE
+            WHEN context_folded LIKE '%{version}%' THEN replace(context_folded, '{version}', lower(api_version))
+            ELSE context_folded || '/' || lower(api_version) END LIMIT 1";
+    Ok(cx.row(sql, [fold(versioned).into()]).await?.is_some())
+}
+
 /// Whether any API, or an operation of one, is limited by an advanced policy.
 pub(crate) async fn uses_policy(cx: &mut Read, policy: &PolicyName) -> Result<bool> {
     let sql = "SELECT api FROM api_term WHERE tenant = $1 AND field = 'policy' AND value = $2 LIMIT 1";
@@ -154,6 +162,12 @@ pub(crate) async fn bump(cx: &mut Write, id: &ApiId) -> Result<Option<StoredApi>
     cx.row(sql, [id.into()]).await?.as_ref().map(api).transpose()
 }
 
+/// Locks an API until the transaction ends, without counting a change.
+pub(crate) async fn lock(cx: &mut Write, id: &ApiId) -> Result<()> {
+    cx.change("UPDATE api SET version = version WHERE tenant = $1 AND id = $2", [id.into()]).await?;
+    Ok(())
+}
+
 /// Writes what may change of an API that was [bumped](bump). Name, context and version stay.
 pub(crate) async fn save(cx: &mut Write, it: &StoredApi) -> Result<()> {
     let sql = "UPDATE api SET state = $3, description_folded = $4, is_default = $5, serves_default = $6,
@@ -210,7 +224,8 @@ async fn put_terms(cx: &mut Write, it: &StoredApi) -> Result<()> {
         .chain(it.doc.get("visibility").and_then(Value::as_str).map(|it| ("visibility", it.to_owned())))
         .chain(it.texts("visibleRoles").map(|role| ("visible", fold(role))))
         .chain(scopes(&it.doc).map(|scope| ("scope", scope)))
-        .chain(properties(&it.doc).map(|property| ("property", property)))
+        .chain(properties(&it.doc, false).map(|property| ("property", property)))
+        .chain(properties(&it.doc, true).map(|property| ("shown", property)))
         .chain(policies.map(|policy| ("policy", policy.to_owned())));
     // Thousands of operations name the same few scopes and policies.
     for (field, value) in terms.collect::<BTreeSet<_>>() {
@@ -227,8 +242,10 @@ pub(crate) fn scopes(doc: &Value) -> impl Iterator<Item = String> {
     declared.chain(operations.flat_map(|operation| texts(operation, "scopes"))).map(str::to_owned)
 }
 
-fn properties(doc: &Value) -> impl Iterator<Item = String> {
+/// `name=value` of an API's own properties; of those alone that developers are shown, if that is asked for.
+fn properties(doc: &Value, shown: bool) -> impl Iterator<Item = String> {
     let listed = doc.get("additionalProperties").and_then(Value::as_array).into_iter().flatten();
+    let listed = listed.filter(move |property| !shown || property["display"] == true);
     listed.filter_map(|property| {
         let name = property.get("name")?.as_str()?;
         Some(fold(&format!("{name}={}", property.get("value")?.as_str()?)))

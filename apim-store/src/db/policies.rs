@@ -54,6 +54,12 @@ pub(crate) async fn insert(cx: &mut Write, it: &Kept) -> Result<bool> {
     Ok(cx.change(sql, args).await? > 0)
 }
 
+/// Locks it until the transaction ends, so that what is read of it then is what is changed.
+pub(crate) async fn lock(cx: &mut Write, id: &str) -> Result<()> {
+    cx.change("UPDATE policy SET version = version WHERE tenant = $1 AND id = $2", [id.into()]).await?;
+    Ok(())
+}
+
 /// Replaces its document, and answers its new version; none: it is gone.
 pub(crate) async fn update(cx: &mut Write, id: &str, doc: &Value) -> Result<Option<i64>> {
     let sql = "UPDATE policy SET doc = $3, version = version + 1 WHERE tenant = $1 AND id = $2

@@ -105,6 +105,12 @@ pub(crate) async fn insert(cx: &mut Write, it: &Subscription) -> Result<bool> {
     Ok(cx.change(sql, args).await? > 0)
 }
 
+/// Locks it until the transaction ends, so that what is read of it then is what is changed.
+pub(crate) async fn lock(cx: &mut Write, id: &SubscriptionId) -> Result<()> {
+    cx.change("UPDATE subscription SET version = version WHERE tenant = $1 AND id = $2", [id.into()]).await?;
+    Ok(())
+}
+
 /// Sets its plan and state, and answers its new version; none: it is gone.
 pub(crate) async fn update(
     cx: &mut Write,

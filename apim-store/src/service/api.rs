@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::definition::{self, Given};
 use super::{Expected, State, defaults, deploy, endpoint_secrets, scope};
-use crate::db::apis::{self, StoredApi, fold};
+use crate::db::apis::{self, StoredApi};
 use crate::db::{Read, Write, policies, subscriptions};
 use crate::error::{Finding, Refusal, Result, code};
 
@@ -456,11 +456,4 @@ fn version_text(version: &str) -> Result<(), Refusal> {
 
 pub(super) fn text<'a>(doc: &'a Value, field: &str) -> &'a str {
     doc.get(field).and_then(Value::as_str).unwrap_or_default()
-}
-
-/// Whether an API stands at a versioned context.
-pub(crate) async fn context_exists(cx: &mut Read, versioned: &str) -> Result<bool> {
-    let Some((context, version)) = versioned.rsplit_once('/') else { return Ok(false) };
-    let there = apis::at_context(cx, context).await?;
-    Ok(there.iter().any(|api| fold(&api.api_version) == fold(version)))
 }

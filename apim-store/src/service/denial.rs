@@ -8,9 +8,8 @@ use serde_json::Value;
 
 pub(crate) use crate::db::denials::Denial;
 
-use crate::db::{Read, Write, applications, denials};
+use crate::db::{Read, Write, apis, applications, denials};
 use crate::error::{Finding, Result, code};
-use crate::service::api;
 
 /// All of them, or those that a query like `conditionType:IP&conditionValue:"10.0.0.1"` asks for.
 pub(crate) async fn list(cx: &mut Read, query: Option<&str>) -> Result<Vec<Denial>> {
@@ -61,9 +60,11 @@ pub(crate) async fn create(cx: &mut Write, body: &Value) -> Result<Denial> {
 
 /// Puts one in force, or out of it.
 pub(crate) async fn set_active(cx: &mut Write, id: &str, active: bool) -> Result<Denial> {
-    let mut found = get(cx, id).await?;
-    denials::set_active(cx, &found.id, active).await?;
-    found.active = active;
+    // Changed first: one that is being deleted must not be told of after it is gone.
+    if !denials::set_active(cx, &DenyId::from(id), active).await? {
+        return Err(code::NOT_FOUND.because(format!("There is no deny policy {id}")).into());
+    }
+    let found = get(cx, id).await?;
     let condition = condition(&found.kind, &found.doc)?;
     tell(cx, &found, condition);
     Ok(found)
@@ -121,7 +122,7 @@ fn condition(kind: &str, value: &Value) -> Result<DenyCondition> {
 /// APIs and applications must be there; users and addresses are anybody's.
 async fn refuse_unless_there(cx: &mut Read, condition: &DenyCondition) -> Result<()> {
     match condition {
-        DenyCondition::Api { context } if !api::context_exists(cx, context).await? => {
+        DenyCondition::Api { context } if !apis::stands_at(cx, context).await? => {
             Err(code::NO_API_TO_DENY.because(format!("There is no API at {context}")).into())
         }
         DenyCondition::Application { owner, name } => {

@@ -33,8 +33,12 @@ pub(crate) struct Addresses {
 pub(crate) async fn find(cx: &mut Read, query: &str, page: Page) -> Result<Found<StoredApi>> {
     let mut search = search::parse(query, Field::Name)?;
     // A publisher's document is more than developers may see; they could find out its backends by guessing.
-    for term in search.terms.iter_mut().filter(|term| term.field == Field::Content) {
-        term.field = Field::Description;
+    for term in &mut search.terms {
+        term.field = match term.field {
+            Field::Content => Field::Description,
+            Field::Property => Field::ShownProperty,
+            field => field,
+        };
     }
     let audience = audience(cx.who());
     listings::search(cx, &search, &audience, page).await

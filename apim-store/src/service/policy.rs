@@ -92,6 +92,7 @@ pub(crate) async fn replace(
     expected: &Expected,
     body: &Value,
 ) -> Result<Kept> {
+    policies::lock(cx, id).await?;
     let mut found = get(cx, kind, id).await?;
     expected.check(found.version)?;
     if body["policyName"].as_str() != Some(found.name.as_str()) {
@@ -137,6 +138,7 @@ pub(crate) fn of_subtype(text: &str) -> Option<PolicyKind> {
 
 /// Deletes a policy that nobody uses.
 pub(crate) async fn remove(cx: &mut Write, kind: PolicyKind, id: &str, expected: &Expected) -> Result<()> {
+    policies::lock(cx, id).await?;
     let found = get(cx, kind, id).await?;
     expected.check(found.version)?;
     if in_use(cx, &found).await? {

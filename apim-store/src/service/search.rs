@@ -9,9 +9,14 @@ use crate::principal::Principal;
 
 /// More conditions than anybody types.
 const TERMS: usize = 20;
+/// Longer than anybody types; and SQLite has a limit of its own, which it answers with a failure.
+const LONGEST: usize = 4096;
 
 /// Reads a query; bare words look into `bare`.
 pub(crate) fn parse(query: &str, bare: Field) -> Result<Search, Refusal> {
+    if query.len() > LONGEST {
+        return Err(refused(format!("longer than {LONGEST} bytes")));
+    }
     let mut search = Search::default();
     let mut words = Vec::new();
     for piece in pieces(query) {

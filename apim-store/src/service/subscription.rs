@@ -6,7 +6,7 @@ use serde_json::Value;
 
 pub(crate) use crate::db::subscriptions::{Search, Subscription, state_text};
 
-use crate::db::{Read, StoredApi, Write, subscriptions};
+use crate::db::{Read, StoredApi, Write, apis, subscriptions};
 use crate::error::{Result, code};
 use crate::rest::page::{Found, Page};
 use crate::service::{Expected, application, listing, policy};
@@ -14,6 +14,8 @@ use crate::service::{Expected, application, listing, policy};
 /// Subscribes one of the caller's applications to an API that the caller may see.
 pub(crate) async fn create(cx: &mut Write, body: &Value) -> Result<Subscription> {
     let application = application::to_edit(cx, text(body, "applicationId"), &Expected::any()).await?;
+    // An API that retires meanwhile would keep a subscriber whom it never ends.
+    apis::lock(cx, &ApiId::from(text(body, "apiId"))).await?;
     let api = listing::get(cx, text(body, "apiId")).await?;
     listing::refuse_unless_open(&api)?;
     let plan = plan(cx, &api, text(body, "throttlingPolicy")).await?;
@@ -78,7 +80,8 @@ pub(crate) async fn change_plan(
 ) -> Result<Subscription> {
     let found = get(cx, id).await?;
     application::to_edit(cx, &found.application, &Expected::any()).await?;
-    // Read again: the lock is only held since then.
+    // Read again: the locks are only held since then. Publishers change it, too, and lock only itself.
+    subscriptions::lock(cx, &found.id).await?;
     let mut found = get(cx, id).await?;
     expected.check(found.version)?;
     if matches!(text(body, "status"), "BLOCKED" | "ON_HOLD" | "REJECTED") {
@@ -99,8 +102,10 @@ pub(crate) async fn change_plan(
 /// Ends one of the caller's subscriptions.
 pub(crate) async fn remove(cx: &mut Write, id: &str, expected: &Expected) -> Result<()> {
     let found = get(cx, id).await?;
-    expected.check(found.version)?;
     application::to_edit(cx, &found.application, &Expected::any()).await?;
+    subscriptions::lock(cx, &found.id).await?;
+    let found = get(cx, id).await?;
+    expected.check(found.version)?;
     if !subscriptions::delete(cx, &found.id).await? {
         return Err(missing(id));
     }
@@ -115,6 +120,7 @@ pub(crate) async fn set(
     state: Option<SubscriptionState>,
     plan: Option<PolicyName>,
 ) -> Result<Subscription> {
+    subscriptions::lock(cx, &SubscriptionId::from(id)).await?;
     let mut found = any(cx, id).await?;
     found.state = state.unwrap_or(found.state);
     found.plan = plan.unwrap_or(found.plan);

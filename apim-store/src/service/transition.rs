@@ -73,7 +73,11 @@ pub async fn change(
 /// Lets those who subscribed to the version before use this one, too.
 async fn carry_over(cx: &mut Write, api: &Editable) -> Result<()> {
     let mut versions = apis::named(cx, &api.name).await?;
-    versions.retain(|other| compare(&other.api_version, &api.api_version) == Ordering::Less);
+    // A version that was never out has no subscribers; those of the one before it are meant.
+    versions.retain(|other| {
+        !matches!(other.state, State::Created | State::Retired)
+            && compare(&other.api_version, &api.api_version) == Ordering::Less
+    });
     versions.sort_by(|a, b| compare(&a.api_version, &b.api_version));
     match versions.last() {
         Some(before) => subscription::carry_over(cx, &before.id, &api.id).await,

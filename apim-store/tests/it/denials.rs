@@ -93,3 +93,15 @@ async fn what_denies_nothing_is_refused() {
     }
     place.admin().by("dev:apim:subscribe").get(PATH).await.refused(401, 900910);
 }
+
+#[tokio::test]
+async fn an_api_with_its_version_inside_its_context_is_denied() {
+    for place in Place::each_seeded().await {
+        crate::listings::made(&place, "Cats", json!({ "context": "/Zoo/{version}/cats" })).await;
+        crate::listings::made(&place, "Dogs", json!({})).await;
+        let admin = place.admin();
+        admin.post(PATH, deny("API", json!("/Zoo/1.0.0/cats"))).await.is(201);
+        admin.post(PATH, deny("API", json!("/dogs/1.0.0"))).await.is(201);
+        admin.post(PATH, deny("API", json!("/Zoo/2.0.0/cats"))).await.refused(400, 900977);
+    }
+}

@@ -200,3 +200,27 @@ async fn an_api_can_be_denied_by_its_context() {
     let body = json!({ "conditionType": "API", "conditionValue": "/cats/1.0.0" });
     place.admin().post("/throttling/deny-policies", body).await.is(201);
 }
+
+#[tokio::test]
+async fn properties_that_developers_are_not_shown_cannot_be_guessed() {
+    for place in Place::each_seeded().await {
+        let property = |name: &str, display: bool| json!({"name": name, "value": "x", "display": display});
+        let more = json!({"additionalProperties": [property("team", false), property("colour", true)]});
+        published(&place, "Cats", more).await;
+        let count = async |door: Door<'_>, query: &str| {
+            door.get(&format!("/apis?query={query}")).await.is(200).json()["count"].clone()
+        };
+        assert_eq!(count(place.devportal().by(ANYBODY), "team:x").await, 0);
+        assert_eq!(count(place.devportal().by(ANYBODY), "colour:x").await, 1);
+        assert_eq!(count(place.publisher(), "team:x").await, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_query_of_many_kilobytes_is_refused() {
+    for place in Place::each_seeded().await {
+        let query = format!("/apis?query={}", "x".repeat(51_000));
+        place.publisher().get(&query).await.refused(400, 400);
+        place.devportal().by(ANYBODY).get(&query).await.refused(400, 400);
+    }
+}

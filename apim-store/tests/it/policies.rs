@@ -172,3 +172,20 @@ async fn an_exported_policy_can_be_imported_elsewhere() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_who_change_the_same_version_one_does() {
+    for place in Place::each_seeded().await {
+        let made = place.admin().post("/throttling/policies/subscription", plan("Race", 7)).await.is(201);
+        let (tag, made) = (made.header("etag").to_owned(), made.json());
+        let path = format!("/throttling/policies/subscription/{}", made["policyId"].as_str().unwrap());
+        let changes = (0..8).map(|n| {
+            let door = place.admin().with("if-match", tag.clone());
+            let path = path.clone();
+            async move { door.put(&path, plan("Race", 10 + n)).await.status.as_u16() }
+        });
+        let mut answers = futures_util::future::join_all(changes).await;
+        answers.sort_unstable();
+        assert_eq!(answers, [200, 412, 412, 412, 412, 412, 412, 412]);
+    }
+}

@@ -159,3 +159,26 @@ async fn an_application_names_the_scopes_of_what_it_subscribed_to() {
     assert_eq!(application["subscriptionScopes"][0]["key"], "cats.feed");
     assert_eq!(application["subscriptionScopes"].as_array().unwrap().len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_plan_that_changes_while_a_publisher_blocks_loses_neither() {
+    for place in Place::each_seeded().await {
+        let (shop, cats) = (made_id(&place, "shop").await, published(&place, "Cats", json!({})).await);
+        let (portal, publisher) = (place.devportal(), place.publisher());
+        let made = portal.post("/subscriptions", wanted(&shop, &cats, "Gold")).await.is(201).json();
+        let id = made["subscriptionId"].as_str().unwrap();
+        let path = format!("/subscriptions/{id}");
+        for plan in ["Unlimited", "Gold", "Unlimited", "Gold", "Unlimited", "Gold"] {
+            let mut change = wanted(&shop, &cats, "Gold");
+            change["requestedThrottlingPolicy"] = json!(plan);
+            let block = format!("/subscriptions/block-subscription?subscriptionId={id}&blockState=BLOCKED");
+            let (changed, blocked) =
+                tokio::join!(portal.put(&path, change), publisher.post(&block, Value::Null));
+            (changed.is(200), blocked.is(200));
+            let now = portal.get(&path).await.is(200).json();
+            assert_eq!((&now["throttlingPolicy"], &now["status"]), (&json!(plan), &json!("BLOCKED")));
+            let free = format!("/subscriptions/unblock-subscription?subscriptionId={id}");
+            publisher.post(&free, Value::Null).await.is(200);
+        }
+    }
+}
