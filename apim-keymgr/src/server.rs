@@ -268,6 +268,9 @@ pub enum BuildError {
     /// The issuer must be an `https` or `http` URL without query and fragment (RFC 8414 section 2).
     #[error("the issuer {0:?} is not an http(s) URL without query and fragment")]
     Issuer(String),
+    /// Something would be good for longer than its end is remembered: [`Revocation::LONGEST_GRANT`].
+    #[error("the configured {0} is longer than the end of all of a user's tokens is remembered")]
+    Lifetime(&'static str),
     /// A store failed.
     #[error("the store failed")]
     Store(#[from] StoreError),
@@ -315,9 +318,10 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// The issuer is malformed, the store fails, or a key cannot be read.
+    /// The issuer is malformed, a lifetime is too long, the store fails, or a key cannot be read.
     pub async fn build(self) -> Result<Server, BuildError> {
         let Self { stores, issuer, clock, config } = self;
+        check_lifetimes(&config)?;
         let url = Url::parse(&issuer).ok().filter(|url| {
             matches!(url.scheme(), "https" | "http") && url.query().is_none() && url.fragment().is_none()
         });
@@ -347,5 +351,17 @@ impl Builder {
             revoked,
             hashers,
         })))
+    }
+}
+
+fn check_lifetimes(config: &Config) -> Result<(), BuildError> {
+    let lifetimes = [
+        ("longest access token", config.longest_access_token + config.leeway),
+        ("life of refresh tokens", config.refresh_token),
+        ("life of codes", config.code),
+    ];
+    match lifetimes.into_iter().find(|(_, lifetime)| *lifetime > Revocation::LONGEST_GRANT) {
+        Some((which, _)) => Err(BuildError::Lifetime(which)),
+        None => Ok(()),
     }
 }

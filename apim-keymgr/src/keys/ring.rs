@@ -44,12 +44,13 @@ pub(crate) struct Settings {
 }
 
 /// Why a key is added.
-#[derive(PartialEq, Eq)]
 enum Adding {
     /// Because there is none; not needed if another process has made one meanwhile.
     First,
-    /// Because it is time for another.
+    /// Because somebody wants another.
     Next,
+    /// Because the newest is older than this; not needed if somebody else has made one meanwhile.
+    Due(Duration),
 }
 
 /// Why keys could not be read or changed.
@@ -125,9 +126,15 @@ impl KeyRing {
     /// Makes a new key if the newest is older than this.
     pub(crate) async fn rotate_after(&self, age: Duration) -> Result<(), RingError> {
         self.refresh(FRESH).await?;
-        let now = self.clock.now();
-        let due = self.keys.load().last().is_some_and(|newest| now.since(newest.created_at) >= age);
-        if due { self.rotate().await } else { Ok(()) }
+        match self.is_due(age) {
+            true => self.add(self.clock.now().plus(self.lead), Adding::Due(age)).await,
+            false => Ok(()),
+        }
+    }
+
+    fn is_due(&self, age: Duration) -> bool {
+        let (now, keys) = (self.clock.now(), self.keys.load());
+        keys.last().is_some_and(|newest| now.since(newest.created_at) >= age)
     }
 
     /// Deletes keys whose last token has expired.
@@ -160,7 +167,12 @@ impl KeyRing {
         self.read().await?;
         let id = made.id.clone();
         let before = self.keys.load_full();
-        if adding == Adding::First && !before.is_empty() {
+        let needed = match adding {
+            Adding::First => before.is_empty(),
+            Adding::Next => true,
+            Adding::Due(age) => self.is_due(age),
+        };
+        if !needed {
             return Ok(());
         }
         let jwk = Key::read(&made)?.jwk;

@@ -188,3 +188,11 @@ async fn a_key_that_is_old_enough_is_followed_by_the_next_one() {
     let app = world.app("shop", &["client_credentials"]).await;
     assert_eq!(kid(&world.token(&app, BODY).await.ok().access_token()), both[1]);
 }
+
+#[tokio::test]
+async fn a_server_whose_tokens_would_outlive_the_memory_of_their_end_is_not_built() {
+    let mut longer = config();
+    longer.refresh_token = std::time::Duration::from_secs(32 * 24 * 3600);
+    let built = Server::builder(Stores::all(Arc::new(Memory::default()))).config(longer).build().await;
+    assert!(matches!(built, Err(BuildError::Lifetime(_))));
+}
