@@ -1,7 +1,7 @@
 //! Persistence: one file per aggregate, over one SQL for two databases.
 //!
-//! [`sql`] knows SQLite and PostgreSQL; [`desk`] gives callers transactions bound to their tenant;
-//! [`outbox`] numbers what gateways must learn of; everything else is SQL of one aggregate.
+//! `sql` knows SQLite and PostgreSQL; `desk` gives callers transactions bound to their tenant;
+//! `outbox` numbers what gateways must learn of; everything else is SQL of one aggregate.
 
 pub(crate) mod api_keys;
 pub(crate) mod api_search;

@@ -174,7 +174,8 @@ async fn a_plan_that_changes_while_a_publisher_blocks_loses_neither() {
             let block = format!("/subscriptions/block-subscription?subscriptionId={id}&blockState=BLOCKED");
             let (changed, blocked) =
                 tokio::join!(portal.put(&path, change), publisher.post(&block, Value::Null));
-            (changed.is(200), blocked.is(200));
+            changed.is(200);
+            blocked.is(200);
             let now = portal.get(&path).await.is(200).json();
             assert_eq!((&now["throttlingPolicy"], &now["status"]), (&json!(plan), &json!("BLOCKED")));
             let free = format!("/subscriptions/unblock-subscription?subscriptionId={id}");
