@@ -104,7 +104,7 @@ pub trait SigningKeyStore: Send + Sync + 'static {
 ///
 /// ```
 /// use apim_core::Timestamp;
-/// use apim_core::model::{Revocation, Tenant, TokenId};
+/// use apim_core::model::{ClientId, Revocation, Tenant, TokenId, UserName};
 /// use apim_core::store::{RevocationStore, StoreError};
 /// use std::sync::Mutex;
 ///
@@ -121,13 +121,25 @@ pub trait SigningKeyStore: Send + Sync + 'static {
 ///         let is_it = |it: &Revocation| matches!(it, Revocation::Token { id, .. } if id == wanted);
 ///         Ok(self.0.lock().unwrap().iter().any(|(_, it)| is_it(it)))
 ///     }
+///     async fn ended_before(
+///         &self,
+///         tenant: &Tenant,
+///         client: &ClientId,
+///         user: &UserName,
+///     ) -> Result<Timestamp, StoreError> {
+///         let of_these = self.revocations(tenant).await?.into_iter().filter_map(|it| match it {
+///             Revocation::Client { client: one, before } if one == *client => Some(before),
+///             Revocation::User { user: one, before } if one == *user => Some(before),
+///             _ => None,
+///         });
+///         Ok(of_these.max().unwrap_or_default())
+///     }
 ///     async fn revocations(&self, tenant: &Tenant) -> Result<Vec<Revocation>, StoreError> {
 ///         let revoked = self.0.lock().unwrap();
 ///         Ok(revoked.iter().filter(|(of, _)| of == tenant).map(|(_, it)| it.clone()).collect())
 ///     }
 ///     async fn forget_expired_revocations(&self, before: Timestamp) -> Result<(), StoreError> {
-///         let is_moot = |it: &Revocation| matches!(it, Revocation::Token { expires_at, .. } if *expires_at < before);
-///         self.0.lock().unwrap().retain(|(_, it)| !is_moot(it));
+///         self.0.lock().unwrap().retain(|(_, it)| it.moot_at() >= before);
 ///         Ok(())
 ///     }
 /// }

@@ -29,6 +29,35 @@ async fn without_a_token_with_a_wrong_one_and_with_a_revoked_one() {
 }
 
 #[tokio::test]
+async fn with_an_expired_token() {
+    let platform = Platform::with_a_published_api().await;
+    let application = platform.journey.application("hasty", "Unlimited").await;
+    platform.journey.subscribe(&application, &platform.api).await;
+    let body = json!({
+        "keyType": "PRODUCTION", "grantTypesToBeSupported": ["client_credentials"], "validityTime": 1,
+    });
+    let path = format!("/applications/{application}/generate-keys");
+    let keys = platform.journey.devportal(Method::POST, &path, body).await.expect(200).json();
+    let token = keys["token"]["accessToken"].as_str().unwrap().to_owned();
+    platform.call_until("/pet/1", &token, 200).await;
+    // One second of life and five of leeway.
+    let patience = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let expired = loop {
+        let reply = platform.call("/pet/1", &token).await;
+        if reply.status == 401 {
+            break reply;
+        }
+        assert!(std::time::Instant::now() < patience, "the token is still good");
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    };
+    let body = json!({
+        "code": "900903", "message": "Access Token Expired",
+        "description": "Renew the access token and try again",
+    });
+    assert_eq!(expired.json(), body);
+}
+
+#[tokio::test]
 async fn without_a_subscription_and_without_a_scope() {
     let platform = Platform::with_a_published_api().await;
     let stranger = platform.journey.application("stranger", "Unlimited").await;
