@@ -7,16 +7,16 @@
 
 mod api;
 mod application;
+mod endpoint;
 mod id;
 mod policy;
 
-pub use api::{
-    Api, ApiKind, AuthType, Cors, Endpoint, Endpoints, LifecycleState, Operation, Schemes, Transports,
-};
+pub use api::{Api, ApiKind, AuthType, Cors, LifecycleState, Operation, Schemes, Transports};
 pub use application::{
     ApiKey, Application, DenyCondition, DenyPolicy, KeyManagerConfig, KeyMapping, KeyType, Revocation,
     Subscription, SubscriptionState,
 };
+pub use endpoint::{Endpoint, Endpoints};
 pub use id::{
     ApiId, ApplicationId, ClientId, DenyId, KeyId, KeyManagerName, PolicyName, Role, Scope, SubscriptionId,
     Tenant, TokenId, UserName,
