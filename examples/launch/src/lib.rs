@@ -15,6 +15,7 @@ mod data;
 mod flags;
 pub mod https;
 pub mod logs;
+mod sockets;
 
 use std::fmt;
 use std::process::ExitCode;
@@ -70,11 +71,13 @@ impl<T, E: std::error::Error> OrFail<T> for Result<T, E> {
 /// Runs a server to its end and turns a failure into one line and exit code 1.
 ///
 /// The control plane lives on an ordinary multi-thread runtime; a gateway's workers bring their own threads.
+/// The process may have as many sockets open from here on as the system allows it.
 #[allow(clippy::print_stderr, reason = "the one place where a server says why it did not start")]
 pub fn run<F>(name: &str, server: F) -> ExitCode
 where
     F: Future<Output = Result<(), Failure>>,
 {
+    sockets::raise_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let ended = runtime.or_fail("cannot start the runtime").and_then(|runtime| runtime.block_on(server));
     match ended {
