@@ -32,8 +32,11 @@ pub struct Code {
 pub enum Shape {
     /// `code`, `message`, `description`: authentication, authorisation, throttling.
     Plain,
-    /// `code`, `type` = `Status report`, `message`, `description`: everything that failed.
+    /// `code`, `type` = `Status report`, `message`, `description`: what is not there, or not in that form.
     Report,
+    /// The same with the message `Runtime Error`, whatever the code's own: what failed on the way to the backend
+    /// and back, and operations that an API has not.
+    Runtime,
     /// `code`, `type` = the message, `description`: a blocked API.
     Blocked,
 }
@@ -94,9 +97,9 @@ codes! {
     /// No API at that path.
     NO_SUCH_API = 404 NOT_FOUND Report "Not Found";
     /// The API has no operation at that path.
-    NO_SUCH_OPERATION = 404 NOT_FOUND Report "Not Found";
+    NO_SUCH_OPERATION = 404 NOT_FOUND Runtime "Not Found";
     /// The operation has another method.
-    METHOD_NOT_ALLOWED = 405 METHOD_NOT_ALLOWED Report "Method Not Allowed";
+    METHOD_NOT_ALLOWED = 405 METHOD_NOT_ALLOWED Runtime "Method Not Allowed";
     /// The API does not answer on this scheme.
     TRANSPORT_FORBIDDEN = 403 FORBIDDEN Report "Forbidden";
     /// The request is malformed or ambiguous.
@@ -104,23 +107,23 @@ codes! {
     /// The request's body is larger than the limit.
     BODY_TOO_LARGE = 413 PAYLOAD_TOO_LARGE Report "Content Too Large";
     /// A body could not be parsed.
-    MALFORMED_BODY = 601000 BAD_REQUEST Report "Malformed message body";
+    MALFORMED_BODY = 601000 BAD_REQUEST Runtime "Malformed message body";
     /// A body could not be converted into what was asked for.
     UNSUPPORTED_BODY = 415 UNSUPPORTED_MEDIA_TYPE Report "Unsupported Media Type";
     /// The client did not send its request in time.
     REQUEST_TIMEOUT = 408 REQUEST_TIMEOUT Report "Request Timeout";
     /// Sending to the backend failed.
-    BACKEND_SEND = 101500 BAD_GATEWAY Report "Error in Sender";
+    BACKEND_SEND = 101500 BAD_GATEWAY Runtime "Error in Sender";
     /// Connecting to the backend failed.
-    BACKEND_CONNECT = 101503 BAD_GATEWAY Report "Error connecting to the back end";
+    BACKEND_CONNECT = 101503 BAD_GATEWAY Runtime "Error connecting to the back end";
     /// The backend did not answer in time.
-    BACKEND_TIMEOUT = 101504 GATEWAY_TIMEOUT Report "Connection timed out";
+    BACKEND_TIMEOUT = 101504 GATEWAY_TIMEOUT Runtime "Connection timed out";
     /// The backend closed the connection before it answered.
-    BACKEND_CLOSED = 101505 BAD_GATEWAY Report "Connection closed";
+    BACKEND_CLOSED = 101505 BAD_GATEWAY Runtime "Connection closed";
     /// The backend broke the protocol.
-    BACKEND_PROTOCOL = 101506 BAD_GATEWAY Report "HTTP protocol violation";
+    BACKEND_PROTOCOL = 101506 BAD_GATEWAY Runtime "HTTP protocol violation";
     /// The backend could not be connected to in time.
-    BACKEND_CONNECT_TIMEOUT = 101508 GATEWAY_TIMEOUT Report "Connect timed out";
+    BACKEND_CONNECT_TIMEOUT = 101508 GATEWAY_TIMEOUT Runtime "Connect timed out";
     /// Nothing is left to answer with just now.
     UNAVAILABLE = 503 SERVICE_UNAVAILABLE Report "Service Unavailable";
     /// Our own failure.

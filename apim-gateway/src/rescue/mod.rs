@@ -81,9 +81,10 @@ fn usual_body(fault: &Fault) -> Map<String, Value> {
     body.insert("code".to_owned(), json!(code.number.to_string()));
     match code.shape {
         Shape::Blocked => drop(body.insert("type".to_owned(), json!(code.message))),
-        Shape::Report => {
+        Shape::Report | Shape::Runtime => {
+            let message = if code.shape == Shape::Runtime { "Runtime Error" } else { code.message };
             body.insert("type".to_owned(), json!("Status report"));
-            body.insert("message".to_owned(), json!(report_message(fault)));
+            body.insert("message".to_owned(), json!(message));
         }
         _ => drop(body.insert("message".to_owned(), json!(code.message))),
     }
@@ -97,11 +98,6 @@ fn usual_body(fault: &Fault) -> Map<String, Value> {
         None => drop(body.insert("description".to_owned(), json!(fault.description()))),
     }
     body
-}
-
-/// The original's engine codes all carry the message `Runtime Error`; what happened is in the description.
-fn report_message(fault: &Fault) -> &'static str {
-    if fault.code().number > 100_000 { "Runtime Error" } else { fault.code().message }
 }
 
 fn problem_body(fault: &Fault, context: &Context) -> Map<String, Value> {

@@ -40,7 +40,7 @@ async fn a_path_and_a_method_that_nobody_declared_are_told_apart_before_authenti
         (reply.status.as_u16(), reply.text.as_str()),
         (
             405,
-            "{\"code\":\"405\",\"type\":\"Status report\",\"message\":\"Method Not Allowed\",\"description\":\"Method \
+            "{\"code\":\"405\",\"type\":\"Status report\",\"message\":\"Runtime Error\",\"description\":\"Method \
              not allowed for given API resource\"}"
         )
     );

@@ -56,12 +56,21 @@ fn ca(data: &tempfile::TempDir) -> String {
     std::fs::read_to_string(data.path().join("ca.pem")).unwrap()
 }
 
-async fn until<F: Future<Output = driver::Reply>>(status: u16, mut call: impl FnMut() -> F) -> driver::Reply {
+/// Calls until the answer has a status, for at most a second.
+async fn until<F: Future<Output = driver::Reply>>(status: u16, call: impl FnMut() -> F) -> driver::Reply {
+    until_it(call, |reply| reply.status.as_u16() == status).await.expect(status)
+}
+
+/// Calls until the answer is as wanted, for at most a second; answers what came last.
+async fn until_it<F: Future<Output = driver::Reply>>(
+    mut call: impl FnMut() -> F,
+    wanted: impl Fn(&driver::Reply) -> bool,
+) -> driver::Reply {
     let patience = std::time::Instant::now() + std::time::Duration::from_secs(1);
     loop {
         let reply = call().await;
-        if reply.status.as_u16() == status || std::time::Instant::now() > patience {
-            return reply.expect(status);
+        if wanted(&reply) || std::time::Instant::now() > patience {
+            return reply;
         }
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
