@@ -1,11 +1,13 @@
 //! What became of a request, for those who count.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use crate::clock::Timestamp;
-use crate::exchange::Context;
+use crate::exchange::{Context, RequestId};
+use crate::worker::Worker;
 
 /// A request that has ended: its body left whole, or the client went away, or it was never answered.
 #[derive(Debug)]
@@ -49,27 +51,33 @@ impl<'a> Outcome<'a> {
 }
 
 /// One call, as analytics keeps it (spec: gateway-observability, section 1). Latencies in milliseconds.
+///
+/// It borrows from the request's context, so that making it costs no more than reading it. A sink that keeps
+/// events serialises them, or copies the fields that it wants.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the names are the wire's, and say it")]
-pub struct CallEvent {
+pub struct CallEvent<'a> {
+    /// Which worker served the call, for sinks that have something for each; not part of the event itself.
+    #[serde(skip)]
+    pub worker: Worker,
     pub request_timestamp: Timestamp,
-    pub correlation_id: String,
+    pub correlation_id: RequestId,
     pub key_type: &'static str,
-    pub api_id: String,
-    pub api_name: String,
-    pub api_version: String,
-    pub api_context: String,
-    pub api_creator: String,
-    pub api_method: String,
-    pub api_resource_template: String,
-    pub destination: String,
-    pub application_id: String,
-    pub application_name: String,
-    pub application_owner: String,
-    pub user_name: String,
-    pub user_ip: String,
-    pub user_agent: String,
+    pub api_id: &'a str,
+    pub api_name: &'a str,
+    pub api_version: &'a str,
+    pub api_context: &'a str,
+    pub api_creator: &'a str,
+    pub api_method: &'a str,
+    pub api_resource_template: &'a str,
+    pub destination: &'a str,
+    pub application_id: &'a str,
+    pub application_name: &'a str,
+    pub application_owner: &'a str,
+    pub user_name: &'a str,
+    pub user_ip: IpAddr,
+    pub user_agent: &'a str,
     pub proxy_response_code: u16,
     /// −1 where the backend was not asked.
     pub target_response_code: i32,
@@ -81,7 +89,7 @@ pub struct CallEvent {
     /// The number of the fault, if it was one.
     pub error_code: Option<u32>,
     pub error_type: Option<&'static str>,
-    pub error_message: Option<String>,
+    pub error_message: Option<&'static str>,
 }
 
 /// Takes the events of calls.
@@ -97,12 +105,12 @@ pub struct CallEvent {
 /// struct Count(AtomicU64);
 ///
 /// impl AnalyticsSink for Count {
-///     fn record(&self, _: CallEvent) {
+///     fn record(&self, _: &CallEvent<'_>) {
 ///         self.0.fetch_add(1, Ordering::Relaxed);
 ///     }
 /// }
 /// ```
 pub trait AnalyticsSink: Send + Sync + 'static {
     /// Takes one event.
-    fn record(&self, event: CallEvent);
+    fn record(&self, event: &CallEvent<'_>);
 }

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::{
     Extensions, HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, request, response,
 };
+use serde::{Serialize, Serializer};
 
 use crate::analytics::Outcome;
 use crate::body::Body;
@@ -205,9 +206,28 @@ pub struct Peer {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RequestId(pub u128);
 
+impl RequestId {
+    /// Its 32 hexadecimal digits, as everybody writes it.
+    pub fn digits(self) -> [u8; 32] {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = [0; 32];
+        for (pair, byte) in text.chunks_exact_mut(2).zip(self.0.to_be_bytes()) {
+            pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+        }
+        text
+    }
+}
+
+impl Serialize for RequestId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Digits are ASCII, so there is always a text.
+        serializer.serialize_str(std::str::from_utf8(&self.digits()).unwrap_or_default())
+    }
+}
+
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
+        f.write_str(std::str::from_utf8(&self.digits()).unwrap_or_default())
     }
 }
 

@@ -55,6 +55,7 @@ pub mod deploy;
 pub mod format;
 pub mod gateway;
 pub mod headers;
+mod journal;
 pub mod mediation;
 pub mod rescue;
 pub mod resource;

@@ -82,7 +82,7 @@ impl Provide<Link> for Stop {
 struct Nobody;
 
 impl AnalyticsSink for Nobody {
-    fn record(&self, event: CallEvent) {
-        drop(std::hint::black_box(event));
+    fn record(&self, event: &CallEvent<'_>) {
+        std::hint::black_box(event);
     }
 }

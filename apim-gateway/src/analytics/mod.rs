@@ -7,17 +7,20 @@ use std::sync::Arc;
 use apim_core::model::Api;
 use apim_core::{AnalyticsSink, BuildError, CallEvent, Context, Filter, Link, Outcome, Parts, Provide};
 
+use crate::deploy::Site;
+
 pub use lines::Lines;
 
 /// Gives the event of each call to an [`AnalyticsSink`] when the answer's last byte has left.
 pub struct Analytics {
     sink: Arc<dyn AnalyticsSink>,
+    site: Arc<Site>,
 }
 
 impl Analytics {
-    /// With the sink that takes the events.
-    pub fn new(sink: Arc<dyn AnalyticsSink>) -> Self {
-        Self { sink }
+    /// For one API, with the sink that takes the events.
+    pub fn new(sink: Arc<dyn AnalyticsSink>, site: Arc<Site>) -> Self {
+        Self { sink, site }
     }
 }
 
@@ -29,41 +32,38 @@ impl std::fmt::Debug for Analytics {
 
 impl Filter for Analytics {
     fn complete(&self, outcome: &Outcome<'_>) {
-        if let Some(api) = &outcome.context.api {
-            self.sink.record(event(api, outcome));
-        }
+        self.sink.record(&event(&self.site, outcome));
     }
 }
 
 const UNKNOWN: &str = "UNKNOWN";
 
-fn event(api: &Api, outcome: &Outcome<'_>) -> CallEvent {
+/// Everything in it is borrowed from where it is known, so that it costs no more than reading it.
+fn event<'a>(site: &'a Site, outcome: &Outcome<'a>) -> CallEvent<'a> {
+    let api: &Api = &site.api;
     let context = outcome.context;
     let principal = context.principal.as_ref();
     let application = principal.and_then(|principal| principal.application.as_deref());
     let fault = context.fault.as_deref();
     let millis = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     CallEvent {
+        worker: context.worker,
         request_timestamp: context.received_at,
-        correlation_id: context.request_id.to_string(),
+        correlation_id: context.request_id,
         key_type: context.key_type().as_str(),
-        api_id: api.id.to_string(),
-        api_name: api.name.clone(),
-        api_version: api.version.clone(),
-        api_context: api.versioned_context(),
-        api_creator: api.provider.to_string(),
-        api_method: context.method.to_string(),
-        api_resource_template: context
-            .operation()
-            .map_or_else(|| UNKNOWN.to_owned(), |found| found.path.clone()),
-        destination: context.destination.as_deref().unwrap_or(UNKNOWN).to_owned(),
-        application_id: application
-            .map_or_else(|| UNKNOWN.to_owned(), |application| application.id.to_string()),
-        application_name: application
-            .map_or_else(|| UNKNOWN.to_owned(), |application| application.name.clone()),
-        application_owner: application.map_or_else(|| UNKNOWN.to_owned(), |found| found.owner.to_string()),
-        user_name: principal.map_or_else(|| UNKNOWN.to_owned(), |principal| principal.user.to_string()),
-        user_ip: context.client_ip.to_string(),
+        api_id: &api.id,
+        api_name: &api.name,
+        api_version: &api.version,
+        api_context: &site.context,
+        api_creator: &api.provider,
+        api_method: context.method.as_str(),
+        api_resource_template: context.operation().map_or(UNKNOWN, |found| &found.path),
+        destination: context.destination.as_deref().unwrap_or(UNKNOWN),
+        application_id: application.map_or(UNKNOWN, |application| &application.id),
+        application_name: application.map_or(UNKNOWN, |application| &application.name),
+        application_owner: application.map_or(UNKNOWN, |application| &application.owner),
+        user_name: principal.map_or(UNKNOWN, |principal| &principal.user),
+        user_ip: context.client_ip,
         user_agent: user_agent(context),
         proxy_response_code: context.status.map_or(0, |status| status.as_u16()),
         target_response_code: context.backend_status.map_or(-1, |status| i32::from(status.as_u16())),
@@ -74,13 +74,13 @@ fn event(api: &Api, outcome: &Outcome<'_>) -> CallEvent {
         response_size: context.sent,
         error_code: fault.map(|fault| fault.code().number),
         error_type: fault.map(|fault| error_type(fault.code().number)),
-        error_message: fault.map(|fault| fault.code().message.to_owned()),
+        error_message: fault.map(|fault| fault.code().message),
     }
 }
 
 /// Header bytes are the client's; whatever is not plain text does not get into logs.
-fn user_agent(context: &Context) -> String {
-    context.user_agent.as_ref().and_then(|value| value.to_str().ok()).unwrap_or(UNKNOWN).to_owned()
+fn user_agent(context: &Context) -> &str {
+    context.user_agent.as_ref().and_then(|value| value.to_str().ok()).unwrap_or(UNKNOWN)
 }
 
 /// The class of a fault (spec: gateway-observability, "Fault classification").
@@ -104,7 +104,7 @@ impl Provide<Link> for Analytics {
 
     async fn build(_: Config, parts: &Parts) -> Result<Link, BuildError> {
         Ok(match parts.get::<Arc<dyn AnalyticsSink>>() {
-            Ok(sink) => Link::filter(Self::new(sink)),
+            Ok(sink) => Link::filter(Self::new(sink, parts.get()?)),
             Err(_) => Link::filter(Nobody),
         })
     }

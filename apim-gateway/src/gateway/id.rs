@@ -53,15 +53,11 @@ impl Texts {
     }
 
     pub(crate) fn of(&self, id: RequestId, worker: Worker) -> HeaderValue {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut block = self.0.of(worker);
         if block.capacity() < Self::LENGTH {
             *block = BytesMut::with_capacity(Self::BLOCK);
         }
-        for byte in id.0.to_be_bytes() {
-            block.put_u8(DIGITS[usize::from(byte >> 4)]);
-            block.put_u8(DIGITS[usize::from(byte & 15)]);
-        }
+        block.put_slice(&id.digits());
         let text = block.split().freeze();
         HeaderValue::from_maybe_shared(text).unwrap_or(HeaderValue::from_static(""))
     }

@@ -63,8 +63,8 @@ impl Node {
         let settings = config.gateway.resolve().or_fail("a mistake in the settings")?;
         let clock = Arc::new(SystemClock);
         let calls = data.path().join(CALLS);
-        let calls =
-            Lines::append(&calls, CALLS_LIMIT).or_fail(format!("cannot write {}", calls.display()))?;
+        let calls = Lines::append(&calls, CALLS_LIMIT, workers)
+            .or_fail(format!("cannot write {}", calls.display()))?;
         let gateway = Gateway::builder()
             .workers(workers)
             .clock(clock.clone())

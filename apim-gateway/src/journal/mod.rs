@@ -1,0 +1,250 @@
+//! Lines that requests leave behind, on their way into a file.
+//!
+//! A request must neither wait for a disk nor pay for a queue. So each worker has a page of its own, to which
+//! lines are added in place: no allocation, no lock but the worker's own, no wake-up. A thread exchanges the
+//! page for an empty one when it is full, or four times a second, and writes it down. A page that nobody
+//! collects is bounded; what finds no room on it is dropped and counted.
+
+mod log;
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use apim_core::{PerWorker, Worker};
+
+use log::Log;
+
+/// Bytes on a page when the writer is called. Some hundred lines, so that calling it costs each nothing.
+const FULL: usize = 64 << 10;
+
+/// Bytes on a page when no more are taken: a disk may stand still for a quarter of a second or so.
+const MOST: usize = 8 << 20;
+
+/// How long a line may wait for others.
+const WAIT: Duration = Duration::from_millis(250);
+
+/// Appends lines to a file, on a thread of its own.
+///
+/// When the file has reached its limit it is renamed to `….1`, over the one of that name, so that it and its
+/// predecessor together never hold much more than twice the limit. Dropping the journal writes what is left.
+pub(crate) struct Journal {
+    shared: Arc<Shared>,
+    writer: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    pages: PerWorker<Page>,
+    dropped: AtomicU64,
+    ended: AtomicBool,
+}
+
+/// Lines of one worker that are not written yet.
+#[derive(Debug, Default)]
+struct Page {
+    bytes: Vec<u8>,
+    lines: u64,
+}
+
+impl Journal {
+    /// Appends to a file, which is made if it is not there, up to a limit in bytes.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be opened, or no thread can be started.
+    pub(crate) fn append(path: PathBuf, limit: u64, workers: usize) -> io::Result<Self> {
+        let log = Log::open(path, limit)?;
+        let shared = Arc::new(Shared::new(workers));
+        let writing = shared.clone();
+        let writer = thread::Builder::new().name("journal".to_owned()).spawn(move || writing.write(log))?;
+        Ok(Self { shared, writer: Some(writer) })
+    }
+
+    /// Adds one line. `write` puts it at the end of the bytes it is given, without a line feed; a line that
+    /// it fails to write is dropped and counted.
+    pub(crate) fn line<E>(&self, worker: Worker, write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) {
+        if self.shared.line(worker, write) {
+            self.call_writer();
+        }
+    }
+
+    /// How many lines were not written.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.shared.dropped.load(Relaxed)
+    }
+
+    fn call_writer(&self) {
+        if let Some(writer) = &self.writer {
+            writer.thread().unpark();
+        }
+    }
+}
+
+impl Shared {
+    fn new(workers: usize) -> Self {
+        Self {
+            pages: PerWorker::new(workers, Page::default),
+            dropped: AtomicU64::new(0),
+            ended: AtomicBool::new(false),
+        }
+    }
+
+    /// Adds a line; true when it filled the page.
+    fn line<E>(&self, worker: Worker, write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> bool {
+        let mut page = self.pages.of(worker);
+        let before = page.bytes.len();
+        if before >= MOST || write(&mut page.bytes).is_err() {
+            page.bytes.truncate(before);
+            self.lost(1);
+            return false;
+        }
+        page.bytes.push(b'\n');
+        page.lines += 1;
+        before < FULL && page.bytes.len() >= FULL
+    }
+
+    /// The writer's life: until the journal is dropped, and nothing is left.
+    fn write(&self, mut log: Log) {
+        let mut page = Page::default();
+        loop {
+            // Read first: what stood on a page before the end was announced is then seen below.
+            let ended = self.ended.load(Relaxed);
+            for mut filled in self.pages.iter() {
+                std::mem::swap(&mut page, &mut filled);
+                drop(filled);
+                self.write_page(&mut page, &mut log);
+            }
+            if ended {
+                return;
+            }
+            thread::park_timeout(WAIT);
+        }
+    }
+
+    fn write_page(&self, page: &mut Page, log: &mut Log) {
+        if let Err(error) = log.write(&page.bytes) {
+            self.lost(page.lines);
+            tracing::warn!(%error, lines = page.lines, "lines could not be written to {}", log.path().display());
+        }
+        page.lines = 0;
+        page.bytes.clear();
+        // One slow moment of the disk is no reason to keep its memory.
+        page.bytes.shrink_to(2 * FULL);
+    }
+
+    fn lost(&self, lines: u64) {
+        self.dropped.fetch_add(lines, Relaxed);
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.shared.ended.store(true, Relaxed);
+        self.call_writer();
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
+    }
+}
+
+impl fmt::Debug for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Journal").field("dropped", &self.dropped()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::convert::Infallible;
+    use std::fs;
+    use std::time::Instant;
+
+    use super::*;
+
+    fn put(journal: &Journal, worker: usize, line: &str) {
+        journal.line::<Infallible>(Worker(worker), |bytes| {
+            bytes.extend_from_slice(line.as_bytes());
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn lines_of_a_worker_stand_in_their_order_and_none_is_left_behind_at_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lines");
+        for half in [0..5_000, 5_000..10_000] {
+            let journal = Journal::append(path.clone(), u64::MAX, 2).unwrap();
+            half.for_each(|number| put(&journal, number % 2, &format!("{number} {:-<40}", "")));
+            assert_eq!(journal.dropped(), 0);
+        }
+        let text = fs::read_to_string(path).unwrap();
+        let mut numbers: Vec<usize> =
+            text.lines().map(|line| line.split(' ').next().unwrap().parse().unwrap()).collect();
+        for worker in 0..2 {
+            assert!(numbers.iter().filter(|number| **number % 2 == worker).is_sorted());
+        }
+        numbers.sort_unstable();
+        assert!(numbers.into_iter().eq(0..10_000));
+    }
+
+    #[test]
+    fn a_line_is_there_soon_though_no_other_follows() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lines");
+        let journal = Journal::append(path.clone(), u64::MAX, 1).unwrap();
+        put(&journal, 0, "alone");
+        let began = Instant::now();
+        while fs::read_to_string(&path).unwrap() != "alone\n" {
+            assert!(began.elapsed() < Duration::from_secs(10));
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    #[test]
+    fn the_file_and_its_predecessor_stay_within_their_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lines");
+        let journal = Journal::append(path.clone(), 2000, 1).unwrap();
+        (0..200).for_each(|number| put(&journal, 0, &format!("{number} {:-<400}", "")));
+        drop(journal);
+        let size = |name: &str| fs::metadata(folder.path().join(name)).unwrap().len();
+        assert!(size("lines") <= 2000 && (1600..=2000).contains(&size("lines.1")));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+        assert!(fs::read_to_string(path).unwrap().lines().last().unwrap().starts_with("199 "));
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_counted_and_leaves_no_half_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lines");
+        let journal = Journal::append(path.clone(), u64::MAX, 1).unwrap();
+        journal.line(Worker(0), |bytes| {
+            bytes.extend_from_slice(b"half");
+            Err(())
+        });
+        put(&journal, 0, "whole");
+        assert_eq!(journal.dropped(), 1);
+        drop(journal);
+        assert_eq!(fs::read_to_string(path).unwrap(), "whole\n");
+    }
+
+    #[test]
+    fn a_disk_that_stands_still_costs_lines_but_no_more_memory() {
+        // Nobody collects these pages.
+        let shared = Shared::new(1);
+        let mebibyte = |bytes: &mut Vec<u8>| {
+            bytes.resize(bytes.len() + (1 << 20), b'x');
+            Ok::<_, Infallible>(())
+        };
+        let filled = (0..20).filter(|_| shared.line(Worker(0), mebibyte)).count();
+        assert_eq!(filled, 1, "the writer is called once a page");
+        assert_eq!(shared.dropped.load(Relaxed), 20 - 8);
+        assert!(shared.pages.of(Worker(0)).bytes.len() <= MOST + 8);
+    }
+}
