@@ -188,7 +188,7 @@ pub type EventStream = Pin<Box<dyn Stream<Item = Result<Event, BusError>> + Send
 /// /// Forgets everything; good for a gateway that never changes.
 /// struct Silent;
 ///
-/// #[async_trait::async_trait]
+/// #[apim_core::async_trait]
 /// impl EventBus for Silent {
 ///     async fn publish(&self, _: Event) -> Result<(), BusError> {
 ///         Ok(())

@@ -23,51 +23,35 @@ use crate::worker::Worker;
 /// What an implementation cannot do it refuses with [`KeyManagerError::Unsupported`]; an empty success
 /// would be a lie.
 ///
+/// Only [`name`](Self::name) and [`verifier`](Self::verifier) have to be written; everything else is refused
+/// as unsupported until it is.
+///
 /// ```
-/// use apim_core::key_manager::*;
-/// use apim_core::model::{ClientId, KeyManagerName};
+/// use apim_core::key_manager::{Claims, KeyManager, TokenVerifier};
+/// use apim_core::model::KeyManagerName;
+/// use apim_core::{Fault, Step, fault};
 /// use std::sync::Arc;
 ///
 /// /// Knows nobody, and lets nobody register.
 /// struct Closed;
 ///
-/// #[async_trait::async_trait]
+/// #[apim_core::async_trait]
 /// impl KeyManager for Closed {
 ///     fn name(&self) -> KeyManagerName {
 ///         "closed".into()
-///     }
-///     async fn create_client(&self, _: ClientSpec) -> Result<OAuthClient, KeyManagerError> {
-///         Err(KeyManagerError::Unsupported("registration"))
-///     }
-///     async fn client(&self, _: &ClientId) -> Result<Option<OAuthClient>, KeyManagerError> {
-///         Ok(None)
-///     }
-///     async fn update_client(&self, id: &ClientId, _: ClientSpec) -> Result<OAuthClient, KeyManagerError> {
-///         Err(KeyManagerError::UnknownClient(id.clone()))
-///     }
-///     async fn delete_client(&self, id: &ClientId) -> Result<(), KeyManagerError> {
-///         Err(KeyManagerError::UnknownClient(id.clone()))
-///     }
-///     async fn renew_secret(&self, id: &ClientId) -> Result<OAuthClient, KeyManagerError> {
-///         Err(KeyManagerError::UnknownClient(id.clone()))
-///     }
-///     async fn issue(&self, _: TokenRequest) -> Result<Token, KeyManagerError> {
-///         Err(KeyManagerError::Unsupported("tokens"))
-///     }
-///     async fn revoke(&self, _: &ClientId, _: &str) -> Result<(), KeyManagerError> {
-///         Ok(())
 ///     }
 ///     fn verifier(&self) -> Arc<dyn TokenVerifier> {
 ///         Arc::new(Nobody)
 ///     }
 /// }
-/// # use apim_core::{Fault, fault, Step};
-/// # struct Nobody;
-/// # impl TokenVerifier for Nobody {
-/// #     fn verify<'a>(&'a self, _: &'a str) -> Step<'a, Result<Arc<Claims>, Fault>> {
-/// #         Step::Done(Err(Fault::new(fault::INVALID_CREDENTIALS)))
-/// #     }
-/// # }
+///
+/// struct Nobody;
+///
+/// impl TokenVerifier for Nobody {
+///     fn verify<'a>(&'a self, _: &'a str) -> Step<'a, Result<Arc<Claims>, Fault>> {
+///         Step::Done(Err(Fault::new(fault::INVALID_CREDENTIALS)))
+///     }
+/// }
 /// ```
 #[async_trait]
 pub trait KeyManager: Send + Sync + 'static {
@@ -75,27 +59,41 @@ pub trait KeyManager: Send + Sync + 'static {
     fn name(&self) -> KeyManagerName;
 
     /// Registers an OAuth client. The answer holds its secret, for the only time.
-    async fn create_client(&self, spec: ClientSpec) -> Result<OAuthClient, KeyManagerError>;
+    async fn create_client(&self, _spec: ClientSpec) -> Result<OAuthClient, KeyManagerError> {
+        Err(KeyManagerError::Unsupported("registering clients"))
+    }
 
     /// Looks a client up; without its secret.
-    async fn client(&self, id: &ClientId) -> Result<Option<OAuthClient>, KeyManagerError>;
+    async fn client(&self, _id: &ClientId) -> Result<Option<OAuthClient>, KeyManagerError> {
+        Err(KeyManagerError::Unsupported("looking clients up"))
+    }
 
     /// Replaces a client's metadata; its id stays. Its secrets stay too, unless it gets another owner: what
     /// the former one knows must not speak for the new one, so all its secrets and tokens end then.
-    async fn update_client(&self, id: &ClientId, spec: ClientSpec) -> Result<OAuthClient, KeyManagerError>;
+    async fn update_client(&self, _id: &ClientId, _spec: ClientSpec) -> Result<OAuthClient, KeyManagerError> {
+        Err(KeyManagerError::Unsupported("changing clients"))
+    }
 
     /// Deletes a client; its tokens are revoked.
-    async fn delete_client(&self, id: &ClientId) -> Result<(), KeyManagerError>;
+    async fn delete_client(&self, _id: &ClientId) -> Result<(), KeyManagerError> {
+        Err(KeyManagerError::Unsupported("deleting clients"))
+    }
 
     /// Gives a client a new secret, which the answer holds. Earlier secrets end.
-    async fn renew_secret(&self, id: &ClientId) -> Result<OAuthClient, KeyManagerError>;
+    async fn renew_secret(&self, _id: &ClientId) -> Result<OAuthClient, KeyManagerError> {
+        Err(KeyManagerError::Unsupported("new secrets"))
+    }
 
     /// Issues a token to a client without asking anybody: `client_credentials`, on behalf of the portal.
-    async fn issue(&self, request: TokenRequest) -> Result<Token, KeyManagerError>;
+    async fn issue(&self, _request: TokenRequest) -> Result<Token, KeyManagerError> {
+        Err(KeyManagerError::Unsupported("issuing tokens"))
+    }
 
     /// Revokes a token of a client's. Revoking an unknown one, or another client's, does nothing and succeeds
     /// (RFC 7009 section 2.2).
-    async fn revoke(&self, client: &ClientId, token: &str) -> Result<(), KeyManagerError>;
+    async fn revoke(&self, _client: &ClientId, _token: &str) -> Result<(), KeyManagerError> {
+        Err(KeyManagerError::Unsupported("revoking tokens"))
+    }
 
     /// The hot half.
     fn verifier(&self) -> Arc<dyn TokenVerifier>;

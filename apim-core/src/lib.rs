@@ -26,7 +26,7 @@
 //! [`Entry`] in a file or in a database says what is used. A handler in full:
 //!
 //! ```
-//! use apim_core::{BuildError, Exchange, Fault, Filter, Flow, Link, Parts, Provide, fault};
+//! use apim_core::{AtKey, BuildError, Exchange, Fault, Filter, Flow, Link, Parts, Provide, fault};
 //! use schemars::JsonSchema;
 //! use serde::Deserialize;
 //!
@@ -53,13 +53,17 @@
 //!     const NAME: &'static str = "requires";
 //!     type Config = Config;
 //!     async fn build(config: Config, _: &Parts) -> Result<Link, BuildError> {
-//!         let header = config.header.parse().map_err(|e: http::header::InvalidHeaderName| BuildError::at("header", e))?;
+//!         let header = config.header.parse().at_key("header")?;
 //!         Ok(Link::filter(Requires(header)))
 //!     }
 //! }
 //! ```
 
 use std::pin::Pin;
+
+/// For implementations of the traits that are used as `dyn`: [`Mediator`], [`KeyManager`],
+/// [`SnapshotSource`] and the stores.
+pub use async_trait::async_trait;
 
 pub mod analytics;
 pub mod body;
@@ -87,12 +91,12 @@ pub use body::Body;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use event::{BusError, Change, Event, EventBus, EventStream, Revision};
 pub use exchange::{Answer, Context, Exchange, Peer, Principal, RequestId};
-pub use fault::Fault;
+pub use fault::{Fault, OrFault};
 pub use handler::{Backend, Filter, Flow, Handler, Link, Pipeline, Prompt, Route, Step};
 pub use key_manager::{Claims, KeyManager, TokenVerifier};
 pub use mediator::{Mediator, Stage};
-pub use message::{Message, MessageBuilder, MessageFormatter, Payload};
-pub use registry::{BuildError, Entry, Parts, Provide, Registry};
+pub use message::{Format, Message, MessageBuilder, MessageFormatter, Payload};
+pub use registry::{AtKey, BuildError, Entry, Parts, Provide, Registry};
 pub use secret::Secret;
 pub use snapshot::{Snapshot, SnapshotSource};
 pub use throttle::ThrottleEngine;

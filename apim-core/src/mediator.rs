@@ -23,7 +23,7 @@ use crate::handler::Flow;
 /// /// Marks what passes.
 /// struct Mark(HeaderValue);
 ///
-/// #[async_trait::async_trait]
+/// #[apim_core::async_trait]
 /// impl Mediator for Mark {
 ///     async fn mediate(&self, stage: Stage<'_>) -> Result<Flow, Fault> {
 ///         let headers = match stage {
@@ -35,10 +35,15 @@ use crate::handler::Flow;
 ///     }
 /// }
 /// ```
+///
+/// An API names it once a program has put it into the gateway's registry of mediators, by
+/// [`Provide`](crate::Provide)`<Arc<dyn Mediator>>`. The classic mistake is to leave out
+/// `#[apim_core::async_trait]`: the compiler then complains about lifetimes that do not match.
 #[async_trait]
 pub trait Mediator: Send + Sync + 'static {
     /// Does its step.
-    async fn mediate(&self, stage: Stage<'_>) -> Result<Flow, Fault>;
+    // The compiler shows the next line to whoever forgets the attribute.
+    async fn mediate(&self, stage: Stage<'_>) -> Result<Flow, Fault>; // under #[apim_core::async_trait]
 }
 
 /// Where in its life a message meets a mediator.

@@ -1,14 +1,16 @@
 //! Text that must not be printed.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
 /// A password, client secret, key or token.
 ///
 /// It does not print, does not serialise, and is wiped from memory when dropped. It is not compared with
-/// `==` either, since that would tell by its time how much of a guess was right.
+/// `==` either, since that would tell by its time how much of a guess was right. A configuration can hold one.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
 
@@ -45,5 +47,19 @@ impl From<&str> for Secret {
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer).map(Self::new)
+    }
+}
+
+impl JsonSchema for Secret {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("Secret")
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "password", "writeOnly": true })
     }
 }

@@ -109,7 +109,7 @@ impl Snapshot {
 /// /// Serves one state for ever: the immutable gateway.
 /// struct Fixed(Snapshot);
 ///
-/// #[async_trait::async_trait]
+/// #[apim_core::async_trait]
 /// impl SnapshotSource for Fixed {
 ///     async fn snapshot(&self) -> Result<Snapshot, BusError> {
 ///         Ok(self.0.clone())

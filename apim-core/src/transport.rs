@@ -25,7 +25,7 @@ use crate::{BoxError, BoxFuture};
 /// /// `echo:` sends a request's body back.
 /// struct Echo;
 ///
-/// #[async_trait::async_trait]
+/// #[apim_core::async_trait]
 /// impl Transport for Echo {
 ///     fn scheme(&self) -> &str {
 ///         "echo"

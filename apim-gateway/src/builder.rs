@@ -4,12 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use apim_core::fault::Rescue;
-use apim_core::message::Formats;
+use apim_core::message::{Format, Formats};
 use apim_core::model::Api;
+use apim_core::registry::{FileSchema, FormatEntry, HandlerEntry, MediatorEntry, VerifierEntry};
 use apim_core::{
-    AnalyticsSink, Backend, BuildError, Clock, Link, Mediator, Parts, PerWorker, Registry, SystemClock,
-    ThrottleEngine, TokenVerifier,
+    AnalyticsSink, Backend, BuildError, Clock, Entry, Link, Mediator, Parts, PerWorker, Registry,
+    SystemClock, ThrottleEngine, TokenVerifier,
 };
+use schemars::{JsonSchema, Schema};
 
 use crate::auth::{ByForm, JwtVerifier};
 use crate::chain::{Chain, Erased, Kind, Origin};
@@ -41,6 +43,8 @@ pub struct Builder {
     links: Registry<Link>,
     mediators: Registry<Arc<dyn Mediator>>,
     formats: Formats,
+    named_formats: Registry<Format>,
+    verifiers: Registry<Arc<dyn TokenVerifier>>,
     config: config::Gateway,
     workers: usize,
     rescue: Arc<dyn Rescue>,
@@ -60,6 +64,8 @@ impl Default for Builder {
             links: builtin::links(),
             mediators: mediation::builtin(),
             formats: format::all(),
+            named_formats: Registry::default(),
+            verifiers: Registry::default(),
             config: config::Gateway::default(),
             workers: 1,
             rescue: Arc::new(rescue::Json),
@@ -129,6 +135,22 @@ impl Builder {
         self
     }
 
+    /// The formats that configuration may name; those it does name win over [`formats`](Self::formats). Default:
+    /// none.
+    #[must_use]
+    pub fn named_formats(mut self, formats: Registry<Format>) -> Self {
+        self.named_formats = formats;
+        self
+    }
+
+    /// The verifiers of access tokens that configuration may name, as `verifier` or `opaque`: the hot halves of
+    /// key managers. Default: none.
+    #[must_use]
+    pub fn verifiers(mut self, verifiers: Registry<Arc<dyn TokenVerifier>>) -> Self {
+        self.verifiers = verifiers;
+        self
+    }
+
     /// The configuration, as resolved from a file or written in code.
     #[must_use]
     pub fn config(mut self, config: config::Gateway) -> Self {
@@ -171,24 +193,36 @@ impl Builder {
         self
     }
 
+    /// The JSON Schema of a file that is read as a `C`, as [`config::File`] or
+    /// [`Api`], or something that holds one: with all that is installed so far, by name, and its
+    /// configuration. Editors complete and check files by it.
+    ///
+    /// ```
+    /// use apim_gateway::{Gateway, config};
+    ///
+    /// let schema = Gateway::builder().schema::<config::File>();
+    /// let text = serde_json::to_string_pretty(&schema).unwrap();
+    /// assert!(text.contains("keep_credentials")); // of `use: authentication`
+    /// ```
+    pub fn schema<C: JsonSchema>(&self) -> Schema {
+        FileSchema::default()
+            .with::<HandlerEntry, _>(&self.links)
+            .with::<MediatorEntry, _>(&self.mediators)
+            .with::<FormatEntry, _>(&self.named_formats)
+            .with::<VerifierEntry, _>(&self.verifiers)
+            .of::<C>()
+    }
+
     /// Builds the gateway. It serves nothing until it is given something to serve.
     ///
     /// # Errors
     ///
-    /// [`BuildError`] with the place in the configuration, if the list of links cannot be built.
+    /// [`BuildError`] with the place in the configuration, if something that it names cannot be built, or was
+    /// given in code as well.
     pub async fn build(self) -> Result<Gateway, BuildError> {
         let current = Current::new(self.workers);
-        let verifier = self.verifier.unwrap_or_else(|| {
-            let trust = Arc::new(current.clone());
-            Arc::new(JwtVerifier::new(trust, self.clock.clone(), self.config.leeway, self.workers))
-        });
-        let verifier: Arc<dyn TokenVerifier> = match self.opaque {
-            Some(opaque) => Arc::new(ByForm::new(verifier, opaque)),
-            None => verifier,
-        };
         let proxies = Proxies::new(self.config.trusted_proxies);
         let mut parts = Parts::new(self.clock.clone())
-            .with(verifier)
             .with(self.throttle)
             .with(proxies.clone())
             .with(Arc::new(Texts::new(self.workers)));
@@ -198,6 +232,21 @@ impl Builder {
         for add in self.parts {
             parts = add(parts);
         }
+        let named = self.verifiers;
+        let verifier = one_verifier("gateway.verifier", self.verifier, self.config.verifier, &named, &parts);
+        let verifier = verifier.await?.unwrap_or_else(|| {
+            let trust = Arc::new(current.clone());
+            Arc::new(JwtVerifier::new(trust, self.clock.clone(), self.config.leeway, self.workers))
+        });
+        let opaque = one_verifier("gateway.opaque", self.opaque, self.config.opaque, &named, &parts);
+        let verifier: Arc<dyn TokenVerifier> = match opaque.await? {
+            Some(opaque) => Arc::new(ByForm::new(verifier, opaque)),
+            None => verifier,
+        };
+        let parts = parts.with(verifier);
+        let named = self.named_formats.build_all("gateway.formats", &self.config.formats, &parts).await?;
+        // From the last to the first, since each goes in front of those before it.
+        let formats = named.into_iter().rev().fold(self.formats, Formats::preferring);
         let backend = match self.backend {
             Some(backend) => Kind::Other(backend),
             None => Kind::Upstream(Upstream::new(self.upstream, self.workers, self.rescue.clone())),
@@ -217,10 +266,27 @@ impl Builder {
             current,
             clock: self.clock,
             rescue: self.rescue,
-            formats: self.formats,
+            formats,
             proxies,
             ids: PerWorker::new(self.workers, Ids::new),
         }))
+    }
+}
+
+/// A verifier that was given in code, or is named by the configuration; not both, since one would be ignored.
+async fn one_verifier(
+    path: &str,
+    given: Option<Arc<dyn TokenVerifier>>,
+    named: Option<Entry>,
+    registry: &Registry<Arc<dyn TokenVerifier>>,
+    parts: &Parts,
+) -> Result<Option<Arc<dyn TokenVerifier>>, BuildError> {
+    match (given, named) {
+        (Some(_), Some(_)) => Err(BuildError::at(path, "this gateway was given another in code")),
+        (given, None) => Ok(given),
+        (None, Some(entry)) => {
+            registry.build(&entry, parts).await.map(Some).map_err(|error| error.within(path))
+        }
     }
 }
 

@@ -66,10 +66,12 @@ pub enum Flow {
 /// ```
 ///
 /// The classic mistake is to hold a lock guard across an await; the compiler then says that the future is
-/// not `Send`. Take what is needed out of the guard first, in a block of its own.
+/// not `Send`. Take what is needed out of the guard first, in a block of its own. The other one is to write
+/// `#[async_trait]` above the `impl`: plain `async fn` is all it takes.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `Handler`",
-    note = "a type that implements `Filter` goes into `Link::filter`, a tower layer into `Link::layer`"
+    label = "not a `Handler`",
+    note = "a `Filter` goes into `Link::filter`, a `Prompt` into `Link::prompt`, a tower layer into `Link::layer`"
 )]
 pub trait Handler: Send + Sync + 'static {
     /// Before the backend.
@@ -108,7 +110,9 @@ pub trait Handler: Send + Sync + 'static {
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `Filter`",
-    note = "a type whose phases are `async fn` implements `Handler` and goes into `Link::handler`"
+    label = "not a `Filter`",
+    note = "a `Handler`, whose phases are `async fn`, goes into `Link::handler`, a `Prompt` into `Link::prompt`, \
+            a tower layer into `Link::layer`"
 )]
 pub trait Filter: Send + Sync + 'static {
     /// Before the backend.
@@ -151,6 +155,11 @@ pub trait Filter: Send + Sync + 'static {
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a `Prompt`",
+    label = "not a `Prompt`",
+    note = "a `Handler` goes into `Link::handler`, a `Filter` into `Link::filter`, a tower layer into `Link::layer`"
+)]
 pub trait Prompt: Send + Sync + 'static {
     /// Before the backend.
     fn request<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a, Result<Flow, Fault>> {

@@ -53,6 +53,74 @@ impl MediaType {
     }
 }
 
+/// A builder and a formatter, with the media types they are for: what a format crate provides.
+///
+/// ```
+/// use apim_core::message::{ContentError, ContentHead, Format, Formats, MessageBuilder, MessageFormatter, Payload};
+/// use bytes::{Bytes, BytesMut};
+/// use http::HeaderValue;
+///
+/// /// Bytes back to front.
+/// struct Mirrored;
+///
+/// impl MessageBuilder for Mirrored {
+///     fn build(&self, _: &ContentHead, body: Bytes) -> Result<Payload, ContentError> {
+///         Ok(Payload::Binary(body.iter().rev().copied().collect()))
+///     }
+/// }
+///
+/// impl MessageFormatter for Mirrored {
+///     fn format(&self, payload: &Payload, out: &mut BytesMut) -> Result<HeaderValue, ContentError> {
+///         let Payload::Binary(bytes) = payload else {
+///             return Err(ContentError::Unsupported { payload: payload.kind(), format: "mirrored bytes" });
+///         };
+///         out.extend(bytes.iter().rev());
+///         Ok(HeaderValue::from_static("application/x-mirrored"))
+///     }
+/// }
+///
+/// let formats = Formats::default().preferring(Format::new("application/x-mirrored", Mirrored).and("+mirrored"));
+/// # let _ = formats;
+/// ```
+#[derive(Clone)]
+pub struct Format {
+    patterns: Vec<Arc<str>>,
+    builder: Arc<dyn MessageBuilder>,
+    formatter: Arc<dyn MessageFormatter>,
+}
+
+impl Format {
+    /// For a media type, as `text/csv`, or for a structured suffix, as `+json`.
+    pub fn new<F>(pattern: &str, format: F) -> Self
+    where
+        F: MessageBuilder + MessageFormatter,
+    {
+        let format = Arc::new(format);
+        Self { patterns: vec![pattern.into()], builder: format.clone(), formatter: format }
+    }
+
+    /// Also for another.
+    #[must_use]
+    pub fn and(mut self, pattern: &str) -> Self {
+        self.patterns.push(pattern.into());
+        self
+    }
+
+    fn rows(&self) -> impl Iterator<Item = Row> {
+        self.patterns.iter().map(|pattern| Row {
+            pattern: pattern.clone(),
+            builder: self.builder.clone(),
+            formatter: self.formatter.clone(),
+        })
+    }
+}
+
+impl fmt::Debug for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Format").field(&self.patterns).finish()
+    }
+}
+
 /// The builders and formatters of a gateway, by media type.
 ///
 /// Cheap to clone. The default knows none: every body is binary, and leaves as it came.
@@ -93,9 +161,14 @@ impl Formats {
     where
         F: MessageBuilder + MessageFormatter,
     {
-        let format = Arc::new(format);
-        let row = Row { pattern: pattern.into(), builder: format.clone(), formatter: format };
-        self.rows = Some(self.rows().iter().cloned().chain([row]).collect());
+        self.rows = Some(self.rows().iter().cloned().chain(Format::new(pattern, format).rows()).collect());
+        self
+    }
+
+    /// Adds a format in front of the others, so that it wins.
+    #[must_use]
+    pub fn preferring(mut self, format: Format) -> Self {
+        self.rows = Some(format.rows().chain(self.rows().iter().cloned()).collect());
         self
     }
 

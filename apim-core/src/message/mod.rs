@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderValue, request, response};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 pub use builder::{ContentHead, MessageBuilder};
-pub use formats::{Formats, MediaType};
+pub use formats::{Format, Formats, MediaType};
 pub use formatter::MessageFormatter;
 pub use payload::{ContentError, Custom, Payload};
 
@@ -290,7 +290,8 @@ fn is_endless(headers: &HeaderMap) -> bool {
             .is_some_and(|media_type| media_type.essence() == "text/event-stream")
 }
 
-impl From<ContentError> for crate::Fault {
+// The compiler shows the next line to whoever writes `?` on an error of another type.
+impl From<ContentError> for crate::Fault /* other errors: .fault(code)? of OrFault */ {
     fn from(error: ContentError) -> Self {
         use crate::fault;
         match error {

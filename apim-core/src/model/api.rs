@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ApiId, Endpoints, KeyManagerName, PolicyName, Scope, Tenant, UserName};
-use crate::registry::Entry;
+use crate::registry::{Entry, HandlerEntry, MediatorEntry};
 
 /// One version of an API, complete enough to route, authorise and limit its calls.
 ///
@@ -81,15 +81,19 @@ pub struct Api {
     pub endpoints: Endpoints,
     /// Mediators of the request, in order: names from the mediator registry with their configuration.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<MediatorEntry>")]
     pub request: Vec<Entry>,
     /// Mediators of the response, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<MediatorEntry>")]
     pub response: Vec<Entry>,
     /// Mediators of a fault, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<MediatorEntry>")]
     pub fault: Vec<Entry>,
     /// Handlers of this API alone, run after the gateway's own and before the mediators.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<HandlerEntry>")]
     pub handlers: Vec<Entry>,
 }
 
@@ -270,9 +274,11 @@ pub struct Operation {
     pub policy: Option<PolicyName>,
     /// Mediators of this operation's requests, after the API's own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<MediatorEntry>")]
     pub request: Vec<Entry>,
     /// Mediators of this operation's responses, after the API's own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<MediatorEntry>")]
     pub response: Vec<Entry>,
 }
 

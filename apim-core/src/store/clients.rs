@@ -60,7 +60,7 @@ pub struct ClientSecret {
 /// #[derive(Default)]
 /// struct Clients(Mutex<Vec<Client>>);
 ///
-/// #[async_trait::async_trait]
+/// #[apim_core::async_trait]
 /// impl ClientStore for Clients {
 ///     async fn client(&self, id: &ClientId) -> Result<Option<Client>, StoreError> {
 ///         Ok(self.0.lock().unwrap().iter().find(|it| it.id == *id).cloned())

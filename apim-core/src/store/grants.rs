@@ -100,7 +100,7 @@ pub enum Redeemed<T> {
 ///     }
 /// }
 ///
-/// #[async_trait::async_trait]
+/// #[apim_core::async_trait]
 /// impl GrantStore for Grants {
 ///     async fn insert_code(&self, code: AuthorizationCode) -> Result<(), StoreError> {
 ///         self.codes.lock().unwrap().insert(code.hash.clone(), (code, false));

@@ -33,7 +33,7 @@ pub struct SigningKey {
 /// #[derive(Default)]
 /// struct Keys(Mutex<Vec<(Tenant, SigningKey)>>);
 ///
-/// #[async_trait::async_trait]
+/// #[apim_core::async_trait]
 /// impl SigningKeyStore for Keys {
 ///     async fn signing_keys(&self, tenant: &Tenant) -> Result<Vec<SigningKey>, StoreError> {
 ///         let keys = self.0.lock().unwrap();
@@ -111,7 +111,7 @@ pub trait SigningKeyStore: Send + Sync + 'static {
 /// #[derive(Default)]
 /// struct Revoked(Mutex<Vec<(Tenant, Revocation)>>);
 ///
-/// #[async_trait::async_trait]
+/// #[apim_core::async_trait]
 /// impl RevocationStore for Revoked {
 ///     async fn revoke(&self, tenant: &Tenant, revocation: Revocation) -> Result<(), StoreError> {
 ///         self.0.lock().unwrap().push((tenant.clone(), revocation));

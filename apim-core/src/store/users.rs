@@ -57,7 +57,7 @@ pub struct ScopeBinding {
 /// #[derive(Default)]
 /// struct Users(Mutex<Vec<User>>, Vec<ScopeBinding>);
 ///
-/// #[async_trait::async_trait]
+/// #[apim_core::async_trait]
 /// impl UserStore for Users {
 ///     async fn user(&self, tenant: &Tenant, name: &UserName) -> Result<Option<User>, StoreError> {
 ///         Ok(self.0.lock().unwrap().iter().find(|it| it.tenant == *tenant && it.name == *name).cloned())

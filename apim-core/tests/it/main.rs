@@ -18,10 +18,13 @@ mod arrows;
 mod completion;
 mod layers;
 mod message;
+mod mistakes;
 mod order;
 mod refusals;
 mod registry;
+mod schema;
 mod snapshot;
+mod testing;
 
 /// What happened, in order, as words.
 #[derive(Clone, Default)]

@@ -75,11 +75,12 @@ fn every_mistake_is_reported_with_its_place() {
     for (second, message) in [
         (
             json!({"use": "timeuot"}),
-            "handlers[1].timeuot: nothing of that name is installed, only `throttle`, `timeout`",
+            "handlers[1].timeuot: nothing of that name is installed, only `throttle`, `timeout`; did you mean \
+             `timeout`?",
         ),
         (
             json!({"use": "timeout", "aftr": 5}),
-            "handlers[1].timeout: unknown field `aftr`, expected `after`, `retry`",
+            "handlers[1].timeout: unknown field `aftr`, expected `after`, `retry`; did you mean `after`?",
         ),
         (json!({"use": "timeout"}), "handlers[1].timeout: missing field `after`"),
         (
@@ -121,4 +122,20 @@ fn an_entry_is_written_as_it_was_read() {
     let entry: Entry = serde_json::from_str(text).unwrap();
     assert_eq!(serde_json::to_string(&entry).unwrap(), text);
     assert_eq!(entry, Entry::new("timeout").with("after", 5).with("retry", json!({"times": [1]})));
+}
+
+#[test]
+fn state_outlives_the_links_that_use_it_and_is_one_for_each_type() {
+    #[derive(Default)]
+    struct Mine(Mutex<u32>);
+    #[derive(Default)]
+    struct Yours(Mutex<u32>);
+    let parts = Parts::default();
+    // A gateway gives each API parts of its own making, all of one kin.
+    let other = parts.clone().with("another API");
+    *parts.state::<Mine>().0.lock().unwrap() += 1;
+    *other.state::<Mine>().0.lock().unwrap() += 1;
+    assert_eq!(*parts.state::<Mine>().0.lock().unwrap(), 2);
+    assert_eq!(*parts.state::<Yours>().0.lock().unwrap(), 0);
+    assert_eq!(*Parts::default().state::<Mine>().0.lock().unwrap(), 0);
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use apim_core::registry::{FormatEntry, HandlerEntry, VerifierEntry};
 use apim_core::{BuildError, Entry};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -31,7 +32,20 @@ const LONGEST_LEEWAY: Duration = Duration::from_secs(300);
 pub struct File {
     /// The gateway's links, in order, instead of the usual list.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Vec<HandlerEntry>>")]
     pub handlers: Option<Vec<Entry>>,
+    /// Formats of payloads, in front of the gateway's own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<FormatEntry>")]
+    pub formats: Vec<Entry>,
+    /// Who says what access tokens are worth, instead of the gateway's own verifier of JWTs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<VerifierEntry>")]
+    pub verifier: Option<Entry>,
+    /// Who says what access tokens are worth that are no JWTs. Default: they are refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<VerifierEntry>")]
+    pub opaque: Option<Entry>,
     /// Addresses and networks of proxies that may set `X-Forwarded-For`. Default: none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub trusted_proxies: Vec<String>,
@@ -71,9 +85,10 @@ impl File {
         if leeway > LONGEST_LEEWAY {
             mistakes.push(BuildError::at("leeway_seconds", "at most 300"));
         }
-        let handlers = self.handlers.unwrap_or_else(chain::usual);
         if mistakes.is_empty() {
-            Ok(Gateway { handlers, trusted_proxies, leeway })
+            let Self { handlers, formats, verifier, opaque, .. } = self;
+            let handlers = handlers.unwrap_or_else(chain::usual);
+            Ok(Gateway { handlers, formats, verifier, opaque, trusted_proxies, leeway })
         } else {
             Err(ConfigError(mistakes))
         }

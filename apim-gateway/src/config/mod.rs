@@ -17,6 +17,12 @@ use crate::{auth, chain};
 pub struct Gateway {
     /// The gateway's links, in order.
     pub handlers: Vec<Entry>,
+    /// Formats of payloads in front of the gateway's own.
+    pub formats: Vec<Entry>,
+    /// Who verifies access tokens, if not the gateway's own verifier.
+    pub verifier: Option<Entry>,
+    /// Who verifies access tokens that are no JWTs, if anybody.
+    pub opaque: Option<Entry>,
     /// Networks whose peers may say who their client is.
     pub trusted_proxies: Vec<IpNet>,
     /// By how much the clocks of key managers may differ.
@@ -27,6 +33,9 @@ impl Default for Gateway {
     fn default() -> Self {
         Self {
             handlers: chain::usual(),
+            formats: Vec::new(),
+            verifier: None,
+            opaque: None,
             trusted_proxies: Vec::new(),
             leeway: auth::JwtVerifier::USUAL_LEEWAY,
         }

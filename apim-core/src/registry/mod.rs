@@ -1,61 +1,44 @@
 //! Names for everything that can be plugged in, with typed configuration.
 
-use std::any::type_name;
+mod entry;
+mod error;
+mod guess;
+mod parts;
+mod schema;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use http::Extensions;
-use schemars::{JsonSchema, Schema, schema_for};
+use schemars::{JsonSchema, Schema, SchemaGenerator, schema_for};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::clock::{Clock, SystemClock};
-use crate::{BoxError, BoxFuture};
+use crate::BoxFuture;
 
-/// One plug-in by name, with its configuration beside the name.
-///
-/// ```
-/// use apim_core::Entry;
-///
-/// let entry: Entry = serde_json::from_str(r#"{"use": "timeout", "after": "5s"}"#).unwrap();
-/// assert_eq!(entry.name, "timeout");
-/// assert_eq!(entry.config["after"], "5s");
-/// ```
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Entry {
-    /// Which plug-in.
-    #[serde(rename = "use")]
-    pub name: String,
-    /// Its configuration.
-    #[serde(flatten)]
-    pub config: Map<String, Value>,
-}
-
-impl Entry {
-    /// A plug-in with nothing configured.
-    pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), config: Map::new() }
-    }
-
-    /// Configures one thing.
-    #[must_use]
-    pub fn with(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.config.insert(key.into(), value.into());
-        self
-    }
-}
+pub use entry::Entry;
+pub use error::{AtKey, BuildError};
+pub use parts::Parts;
+pub use schema::{FileSchema, FormatEntry, HandlerEntry, MediatorEntry, VerifierEntry};
 
 /// Something that can be plugged in by name: what makes a `T` from configuration.
 ///
-/// `T` is [`Link`](crate::Link) for handlers and layers, `Arc<dyn Mediator>` for mediators, and so on: one
-/// mechanism for every extension point. `build` runs at deployment, may wait, and is the place to refuse
-/// what can never work.
+/// One mechanism for every extension point:
+///
+/// | `T` | is | named in |
+/// |---|---|---|
+/// | [`Link`](crate::Link) | a handler, filter, prompt or tower layer | `handlers` of the gateway or of an API |
+/// | `Arc<dyn `[`Mediator`](crate::Mediator)`>` | a mediator | `request`, `response`, `fault` of an API |
+/// | [`Format`](crate::message::Format) | a builder and a formatter | `formats` of the gateway |
+/// | `Arc<dyn `[`TokenVerifier`](crate::TokenVerifier)`>` | a key manager's hot half | `verifier`, `opaque` of the gateway |
+///
+/// `build` runs at deployment, may wait, and is the place to refuse what can never work. It runs **once for
+/// each API** that the link or mediator is used in, and again each time that API is deployed; what has to
+/// outlive that, as counters do, comes from [`Parts::state`].
 ///
 /// ```
-/// use apim_core::{Answer, BuildError, Entry, Fault, Filter, Link, Parts, Provide, Registry};
+/// use apim_core::{Answer, AtKey, BuildError, Entry, Fault, Filter, Link, Parts, Provide, Registry};
 /// use http::HeaderValue;
 /// use schemars::JsonSchema;
 /// use serde::Deserialize;
@@ -81,7 +64,7 @@ impl Entry {
 ///     const NAME: &'static str = "stamp";
 ///     type Config = Config;
 ///     async fn build(config: Config, _: &Parts) -> Result<Link, BuildError> {
-///         let text = HeaderValue::try_from(config.text).map_err(|e| BuildError::at("text", e))?;
+///         let text = HeaderValue::try_from(config.text).at_key("text")?;
 ///         Ok(Link::filter(Stamp(text)))
 ///     }
 /// }
@@ -92,15 +75,24 @@ impl Entry {
 /// assert_eq!(link.name(), "stamp");
 ///
 /// let wrong = registry.build(&Entry::new("stamp").with("txt", "hi"), &Parts::default()).await.unwrap_err();
-/// assert_eq!(wrong.to_string(), "stamp: unknown field `txt`, expected `text`");
+/// assert_eq!(wrong.to_string(), "stamp: unknown field `txt`, expected `text`; did you mean `text`?");
 /// # });
 /// ```
+///
+/// Give the configuration `#[serde(deny_unknown_fields)]`, and derive both `Deserialize` and `JsonSchema` for
+/// it, of serde 1 and schemars 1. A plug-in without configuration has `struct Nothing {}`, not `()`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be named in configuration: it does not implement `Provide<{T}>`",
+    label = "has no `NAME`, no `Config` and no `build` that makes a `{T}`",
+    note = "write `impl Provide<{T}> for {Self}`: its `NAME` in files, its `Config`, and `async fn build`"
+)]
 pub trait Provide<T>: 'static {
     /// The name it goes by in configuration; kebab-case.
     const NAME: &'static str;
 
     /// Its configuration. Doc comments become the reference's text and the portal's form.
-    type Config: DeserializeOwned + JsonSchema + Send + 'static;
+    // The compiler shows the next line to whoever forgets one of the two.
+    type Config: DeserializeOwned + JsonSchema + Send + 'static; // #[derive(Deserialize, JsonSchema)]
 
     /// Makes one.
     ///
@@ -120,12 +112,15 @@ pub struct Registry<T> {
 
 struct Maker<T> {
     build: for<'a> fn(Value, &'a Parts) -> BoxFuture<'a, Result<T, BuildError>>,
+    /// The configuration's schema, complete in itself.
     schema: fn() -> Schema,
+    /// The same as a part of a larger one.
+    inline: fn(&mut SchemaGenerator) -> Schema,
 }
 
 impl<T> Clone for Maker<T> {
     fn clone(&self) -> Self {
-        Self { build: self.build, schema: self.schema }
+        Self { build: self.build, schema: self.schema, inline: self.inline }
     }
 }
 
@@ -152,13 +147,19 @@ impl<T: Named + 'static> Registry<T> {
     #[must_use]
     pub fn with<P: Provide<T>>(mut self) -> Self {
         let schema = || schema_for!(P::Config);
-        self.makers.insert(P::NAME, Maker { build: make::<T, P>, schema });
+        let inline = P::Config::json_schema;
+        self.makers.insert(P::NAME, Maker { build: make::<T, P>, schema, inline });
         self
     }
 
     /// The names of all that is installed, sorted.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.makers.keys().copied()
+    }
+
+    /// The JSON Schemas of all configurations, by name; [`FileSchema`] puts them into that of a whole file.
+    pub fn schemas(&self) -> impl Iterator<Item = (&'static str, Schema)> {
+        self.makers.iter().map(|(name, maker)| (*name, (maker.schema)()))
     }
 
     /// The JSON Schema of a plug-in's configuration.
@@ -173,10 +174,7 @@ impl<T: Named + 'static> Registry<T> {
     /// An unknown name, a configuration that does not fit, or the plug-in's own refusal; the error starts
     /// with the plug-in's name and the key.
     pub async fn build(&self, entry: &Entry, parts: &Parts) -> Result<T, BuildError> {
-        let maker = self.makers.get(entry.name.as_str()).ok_or_else(|| {
-            let known = self.makers.keys().copied().collect::<Vec<_>>().join("`, `");
-            BuildError::at(&entry.name, format!("nothing of that name is installed, only `{known}`"))
-        })?;
+        let maker = self.makers.get(entry.name.as_str()).ok_or_else(|| self.unknown(&entry.name))?;
         self.known_keys(entry, maker)?;
         (maker.build)(Value::Object(entry.config.clone()), parts)
             .await
@@ -202,6 +200,18 @@ impl<T: Named + 'static> Registry<T> {
         Ok(built)
     }
 
+    fn unknown(&self, name: &str) -> BuildError {
+        let known = self.makers.keys().copied().collect::<Vec<_>>().join("`, `");
+        let hint = guess::hint(name, self.names());
+        BuildError::at(
+            name,
+            match known.as_str() {
+                "" => "nothing of that kind is installed".to_owned(),
+                known => format!("nothing of that name is installed, only `{known}`{hint}"),
+            },
+        )
+    }
+
     /// A key that nobody reads is a mistake, whether or not the plug-in's author thought of
     /// `deny_unknown_fields`.
     fn known_keys(&self, entry: &Entry, maker: &Maker<T>) -> Result<(), BuildError> {
@@ -222,7 +232,8 @@ impl<T: Named + 'static> Registry<T> {
         let expected = match properties {
             Some(properties) if !properties.is_empty() => {
                 let names = properties.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>();
-                format!("expected {}", names.join(", "))
+                let hint = guess::hint(stranger, properties.keys().map(String::as_str));
+                format!("expected {}{hint}", names.join(", "))
             }
             _ => "it has no configuration".to_owned(),
         };
@@ -253,106 +264,6 @@ impl Named for crate::Link {
     }
 }
 
+impl Named for crate::message::Format {}
+
 impl<T: ?Sized> Named for Arc<T> {}
-
-/// Why something could not be built: where, and what is wrong.
-#[derive(Debug)]
-pub struct BuildError {
-    path: String,
-    error: BoxError,
-}
-
-impl BuildError {
-    /// At a key of the configuration.
-    pub fn at(path: impl Into<String>, error: impl Into<BoxError>) -> Self {
-        Self { path: path.into(), error: error.into() }
-    }
-
-    /// Of a configuration that does not fit its type.
-    fn misfit(error: serde_path_to_error::Error<serde_json::Error>) -> Self {
-        // The top is written as a dot there, and an empty path here.
-        let path = Some(error.path().to_string()).filter(|path| path != ".").unwrap_or_default();
-        Self { path, error: error.into_inner().into() }
-    }
-
-    /// The same, seen from one level further out.
-    #[must_use]
-    pub fn within(mut self, outer: &str) -> Self {
-        self.path = match self.path.as_str() {
-            "" => outer.to_owned(),
-            path if path.starts_with('[') => format!("{outer}{path}"),
-            path => format!("{outer}.{path}"),
-        };
-        self
-    }
-
-    /// Where, as `apis[2].handlers[0].timeout.after`.
-    pub fn path(&self) -> &str {
-        &self.path
-    }
-}
-
-impl fmt::Display for BuildError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.path.is_empty() {
-            write!(f, "{}", self.error)
-        } else {
-            write!(f, "{}: {}", self.path, self.error)
-        }
-    }
-}
-
-impl std::error::Error for BuildError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.error.source()
-    }
-}
-
-/// What a gateway already has and plug-ins may use: a clock, and whatever else it was given, by type.
-#[derive(Clone)]
-pub struct Parts {
-    clock: Arc<dyn Clock>,
-    shared: Extensions,
-}
-
-impl Default for Parts {
-    fn default() -> Self {
-        Self::new(Arc::new(SystemClock))
-    }
-}
-
-impl Parts {
-    /// With a clock and nothing else.
-    pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, shared: Extensions::new() }
-    }
-
-    /// The clock.
-    pub fn clock(&self) -> Arc<dyn Clock> {
-        self.clock.clone()
-    }
-
-    /// Adds something, as `Arc<dyn ThrottleEngine>`.
-    #[must_use]
-    pub fn with<P: Clone + Send + Sync + 'static>(mut self, part: P) -> Self {
-        self.shared.insert(part);
-        self
-    }
-
-    /// What was added of that type.
-    ///
-    /// # Errors
-    ///
-    /// If nothing was; the text names the type.
-    pub fn get<P: Clone + Send + Sync + 'static>(&self) -> Result<P, BuildError> {
-        self.shared.get::<P>().cloned().ok_or_else(|| {
-            BuildError::at("", format!("it needs a {}, which this gateway was not given", type_name::<P>()))
-        })
-    }
-}
-
-impl fmt::Debug for Parts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Parts").finish_non_exhaustive()
-    }
-}
