@@ -1,5 +1,7 @@
 //! The host a request is meant for, in canonical form.
 
+use http::uri::Scheme;
+
 use super::Ambiguous;
 
 /// A host name in lower case, without port and without the closing dot of an absolute name.
@@ -28,7 +30,9 @@ impl Host {
         };
         let digits = port.strip_prefix(':').unwrap_or(port);
         let port_is_good = port.is_empty()
-            || port.starts_with(':') && digits.bytes().all(|b| b.is_ascii_digit()) && digits.len() <= 5;
+            || port.starts_with(':')
+                && digits.bytes().all(|b| b.is_ascii_digit())
+                && (digits.is_empty() || digits.parse::<u16>().is_ok());
         let name = name.strip_suffix('.').unwrap_or(name);
         let name_is_good = if let Some(address) = name.strip_prefix('[') {
             let address = address.strip_suffix(']').unwrap_or_default();
@@ -59,8 +63,12 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// [`Ambiguous`] if there are two, and they are not the same, or if one is malformed.
+    /// [`Ambiguous`] if there are two, and they are not the same, or if one is malformed; also if the target
+    /// has a scheme that is not HTTP's.
     pub fn of(head: &http::request::Parts) -> Result<Option<Self>, Ambiguous> {
+        if head.uri.scheme().is_some_and(|scheme| *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS) {
+            return Err(Ambiguous::Target);
+        }
         let mut headers = head.headers.get_all(http::header::HOST).iter();
         let header = match (headers.next(), headers.next()) {
             (_, Some(_)) => return Err(Ambiguous::HostMismatch),
@@ -108,6 +116,7 @@ mod tests {
             "a b",
             "a:b",
             "a:1:2",
+            "a:65536",
             "a:999999",
             "[::1",
             "[::1%25eth0]",
@@ -133,5 +142,15 @@ mod tests {
         assert!(Host::of(&head("http://a/", &["b"])).is_err());
         assert_eq!(Host::of(&head("http://a/", &["A:80"])).unwrap().unwrap().as_str(), "a");
         assert!(Host::of(&head("/", &[])).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_target_of_another_scheme_is_no_target() {
+        for (uri, is_good) in
+            [("http://a/", true), ("HTTPS://a/", true), ("ftp://a/", false), ("://a/", false)]
+        {
+            let Ok(request) = http::Request::get(uri).body(()) else { continue };
+            assert_eq!(Host::of(&request.into_parts().0).is_ok(), is_good, "{uri}");
+        }
     }
 }

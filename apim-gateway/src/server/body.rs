@@ -3,7 +3,6 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use apim_core::fault::{self, Fault};
 use apim_core::{Body, BoxError};
@@ -13,23 +12,22 @@ use hyper::body::Incoming;
 
 use super::socket::Slot;
 use super::stream;
-use crate::transport::watch::{Sweep, Watch};
+use crate::transport::watch::Watch;
 
 /// A request's body. If nothing comes for a while it fails with a [`Fault`], which the upstream answers.
 pub(super) struct Received {
     incoming: Incoming,
     watch: Arc<Watch>,
-    sweep: Arc<Sweep>,
-    patience: Duration,
+    slot: Arc<Slot>,
 }
 
 impl Received {
     /// Takes a request's body; a body that is empty is not boxed.
-    pub(super) fn body(incoming: Incoming, sweep: &Arc<Sweep>, patience: Duration) -> Body {
+    pub(super) fn body(incoming: Incoming, slot: &Arc<Slot>) -> Body {
         if http_body::Body::is_end_stream(&incoming) {
             return Body::empty();
         }
-        Body::new(Self { incoming, watch: sweep.watch(), sweep: sweep.clone(), patience })
+        Body::new(Self { incoming, watch: slot.sweep.watch(), slot: slot.clone() })
     }
 }
 
@@ -41,13 +39,19 @@ impl http_body::Body for Received {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        // What hyper makes of a chunk that could be read in two ways may not be what the backend would.
+        if self.slot.is_ambiguous() && !self.incoming.is_end_stream() {
+            let unclear = Fault::new(fault::BAD_REQUEST)
+                .because("The body is framed in a way that can be read in two ways");
+            return Poll::Ready(Some(Err(unclear.into())));
+        }
         let frame = Pin::new(&mut self.incoming).poll_frame(cx);
         if frame.is_pending() {
             if self.watch.is_expired() {
                 let slow = Fault::new(fault::REQUEST_TIMEOUT).because("The body did not arrive in time");
                 return Poll::Ready(Some(Err(slow.into())));
             }
-            self.watch.arm(self.sweep.after(self.patience));
+            self.watch.arm(self.slot.body_by());
             self.watch.register(cx.waker());
         } else {
             self.watch.disarm();

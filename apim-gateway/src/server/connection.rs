@@ -9,7 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use apim_core::Peer;
-use http::header::{CONNECTION, CONTENT_TYPE};
+use http::header::{CONNECTION, CONTENT_TYPE, HOST};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -144,23 +144,28 @@ async fn answer<S: Serve>(
     if seen.slot.is_ambiguous() {
         return Ok(refused(StatusCode::BAD_REQUEST, AMBIGUOUS, flight));
     }
+    // Whoever stands in front of us may have filled in another host than we would (RFC 9112 section 3.2).
+    if request.version() == Version::HTTP_11 && !request.headers().contains_key(HOST) {
+        return Ok(refused(StatusCode::BAD_REQUEST, NO_HOST, flight));
+    }
     // The gateway is no forward proxy, and what follows a CONNECT must never be taken for a request.
     if request.method() == Method::CONNECT {
         return Ok(refused(StatusCode::METHOD_NOT_ALLOWED, NO_CONNECT, flight));
     }
     hop::clean_request(request.headers_mut());
-    let Shared { service, worker, limits, sweep, stage, .. } = &*seen.shared;
-    let request = request.map(|body| Received::body(body, sweep, limits.body_timeout));
+    let Shared { service, worker, stage, .. } = &*seen.shared;
+    let request = request.map(|body| Received::body(body, &seen.slot));
     let mut response = service.serve(request, seen.peer, *worker).await;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         seen.slot.hand_over();
-    } else if h1 && stage.load(Relaxed) != SERVING {
+    } else if h1 && (stage.load(Relaxed) != SERVING || seen.slot.is_ambiguous()) {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response.map(|body| Leaving::served(body, flight)))
 }
 
 const AMBIGUOUS: &str = r#"{"code":"400","type":"Status report","message":"Bad Request","description":"The request is framed in a way that can be read in two ways"}"#;
+const NO_HOST: &str = r#"{"code":"400","type":"Status report","message":"Bad Request","description":"The request names no host"}"#;
 const NO_CONNECT: &str = r#"{"code":"405","type":"Status report","message":"Method Not Allowed","description":"CONNECT is not supported"}"#;
 
 fn refused<B>(status: StatusCode, words: &'static str, flight: Flight) -> Response<Leaving<B>> {

@@ -6,9 +6,19 @@
 
 use memchr::memchr;
 
+use super::chunk;
+
 /// Follows the bytes of a connection from head to head.
+///
+/// ```
+/// use apim_gateway::server::framing::Framing;
+///
+/// let mut framing = Framing::default();
+/// assert!(framing.read(b"POST / HTTP/1.1\r\nContent-Length: 5\r\n").is_ok());
+/// assert!(framing.read(b"Transfer-Encoding: chunked\r\n\r\n").is_err());
+/// ```
 #[derive(Debug, Default)]
-pub(super) struct Framing {
+pub struct Framing {
     state: State,
     /// The last byte seen, since a line may end in another read than it began.
     last: u8,
@@ -66,13 +76,17 @@ impl Default for Line {
     }
 }
 
-/// A head that must be refused.
+/// Bytes that must be refused, and whatever follows them.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Ambiguous;
+pub struct Ambiguous;
 
 impl Framing {
-    /// Follows what was read.
-    pub(super) fn read(&mut self, mut bytes: &[u8]) -> Result<(), Ambiguous> {
+    /// Follows what was read. It makes no difference in which pieces the bytes arrive.
+    ///
+    /// # Errors
+    ///
+    /// [`Ambiguous`], after which nothing more may be made of what arrives.
+    pub fn read(&mut self, mut bytes: &[u8]) -> Result<(), Ambiguous> {
         while !bytes.is_empty() {
             bytes = match self.state {
                 State::Body(left) => {
@@ -125,7 +139,10 @@ impl Framing {
             State::Kept if self.line.used == 1 => return self.head_ends(),
             State::Size => return self.chunk_begins(),
             State::Trailer if self.line.used == 1 => self.begin(State::Request),
-            State::Trailer => self.line.used = 0,
+            State::Trailer => {
+                self.trailer()?;
+                self.line.used = 0;
+            }
             State::Kept => {
                 self.header()?;
                 self.state = State::Start;
@@ -141,17 +158,31 @@ impl Framing {
         let (name, value) = kept.split_at(colon);
         let value = value.get(1..).unwrap_or_default().trim_ascii();
         let whole = self.line.used <= Line::MOST;
-        if name.eq_ignore_ascii_case(b"content-length") {
+        if is_like(name, LENGTH) {
             self.lengths = self.lengths.saturating_add(1);
             let digits =
                 std::str::from_utf8(value).ok().filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
             self.length = digits.and_then(|text| text.parse().ok()).filter(|_| whole).ok_or(Ambiguous)?;
-        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+        } else if is_like(name, ENCODING) {
             self.encodings = self.encodings.saturating_add(1);
             // Any other coding would have to be undone here, and nobody sends one.
             if !whole || !value.eq_ignore_ascii_case(b"chunked") {
                 return Err(Ambiguous);
             }
+        } else {
+            return Ok(());
+        }
+        // Backends that read CGI variables cannot tell an underscore from a hyphen; we can.
+        if name.contains(&b'_') { Err(Ambiguous) } else { Ok(()) }
+    }
+
+    /// What says how a message ends and where it goes comes before its body (RFC 9110 section 6.5.1). Who
+    /// merges trailers into headers would read another message.
+    fn trailer(&self) -> Result<(), Ambiguous> {
+        let kept = self.line.bytes.get(..self.line.used.min(Line::MOST)).unwrap_or_default();
+        let name = memchr(b':', kept).and_then(|colon| kept.get(..colon)).unwrap_or_default();
+        if [LENGTH, ENCODING, b"host", b"authorization"].iter().any(|frames| is_like(name, frames)) {
+            return Err(Ambiguous);
         }
         Ok(())
     }
@@ -168,16 +199,11 @@ impl Framing {
         Ok(())
     }
 
-    /// The line of a chunk's size has ended. What follows the digits is an extension, which nobody reads.
+    /// The line of a chunk's size has ended.
     fn chunk_begins(&mut self) -> Result<(), Ambiguous> {
-        let kept = self.line.bytes.get(..self.line.used.min(Line::MOST)).unwrap_or_default();
-        let digits = kept.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
-        let (digits, rest) = kept.split_at(digits);
-        if !matches!(rest.first(), Some(b'\r' | b';' | b' ' | b'\t')) {
-            return Err(Ambiguous);
-        }
-        let size = std::str::from_utf8(digits).ok().and_then(|digits| u64::from_str_radix(digits, 16).ok());
-        let next = match size.ok_or(Ambiguous)? {
+        // Extensions that need more room than this are nobody's.
+        let line = self.line.bytes.get(..self.line.used).and_then(|line| line.strip_suffix(b"\r"));
+        let next = match line.and_then(chunk::size).ok_or(Ambiguous)? {
             0 => State::Trailer,
             size => State::Chunk(size.checked_add(2).ok_or(Ambiguous)?),
         };
@@ -189,6 +215,15 @@ impl Framing {
     fn begin(&mut self, state: State) {
         *self = Self { state, last: b'\n', ..Self::default() };
     }
+}
+
+const LENGTH: &[u8] = b"content-length";
+const ENCODING: &[u8] = b"transfer-encoding";
+
+/// Whether a name is this one, to those too who take underscores for hyphens.
+fn is_like(name: &[u8], this: &[u8]) -> bool {
+    let like = |byte: &u8| if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
+    name.len() == this.len() && name.iter().map(like).eq(this.iter().copied())
 }
 
 /// How many of so many bytes are still to come, and what follows those that are here.
@@ -223,8 +258,8 @@ mod tests {
         );
         let chunked = "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc";
         assert_eq!(read(chunked), Ok(State::Chunk(2)));
-        assert_eq!(read(&format!("{chunked}\r\n00a ;x=y\r\n0\n2345678")), Ok(State::Chunk(3)));
-        assert_eq!(read(&format!("{chunked}\r\n0\r\nX: y\r\nContent-Length: 1\r\n")), Ok(State::Trailer));
+        assert_eq!(read(&format!("{chunked}\r\n00a;x=y\r\n0\n2345678")), Ok(State::Chunk(3)));
+        assert_eq!(read(&format!("{chunked}\r\n0\r\nX: y\r\nContent: 1\r\n")), Ok(State::Trailer));
         assert_eq!(
             read(&format!("{chunked}\r\n0\r\nX: y\r\n\r\nGET / HTTP/1.1\r\n\r\n")),
             Ok(State::Request)
@@ -246,6 +281,8 @@ mod tests {
             "Transfer-Encoding: gzip, chunked",
             "Transfer-Encoding: xchunked",
             "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+            "Content_Length: 3",
+            "TRANSFER_encoding: chunked",
         ] {
             assert_eq!(
                 read(&format!("POST / HTTP/1.1\r\nHost: a\r\n{head}\r\n\r\n")),
@@ -272,6 +309,14 @@ mod tests {
         for size in ["", "x", "-1", "0x3", "3 x\n", "ffffffffffffffff", "10000000000000000", "3\n"] {
             let chunked = format!("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{size}\r\n");
             assert_eq!(read(&chunked), Err(Ambiguous), "{size:?}");
+        }
+    }
+
+    #[test]
+    fn a_trailer_says_nothing_about_how_its_message_ends() {
+        for trailer in ["Content-Length: 1", "transfer_encoding: chunked", "Host: b", "Authorization: x"] {
+            let chunked = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n";
+            assert_eq!(read(&format!("{chunked}{trailer}\r\n\r\n")), Err(Ambiguous), "{trailer}");
         }
     }
 

@@ -7,8 +7,9 @@
 //! A [`Gateway`](crate::Gateway) is what is usually served, but anything that is [`Serve`] can be.
 
 mod body;
+mod chunk;
 mod connection;
-mod framing;
+pub mod framing;
 pub mod health;
 mod listen;
 mod socket;

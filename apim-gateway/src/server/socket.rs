@@ -76,6 +76,11 @@ impl Slot {
         self.sweep.after(self.limits.write_timeout)
     }
 
+    /// When the next piece of a body must have come.
+    pub(super) fn body_by(&self) -> u64 {
+        self.sweep.after(self.limits.body_timeout)
+    }
+
     /// The connection speaks another protocol from now on.
     pub(super) fn hand_over(&self) {
         self.handed_over.store(true, Relaxed);

@@ -23,6 +23,7 @@ use crate::transport::watch::{Sweep, Watch};
 pub(super) struct Course {
     uploading: AtomicBool,
     answered: AtomicBool,
+    held_up: AtomicBool,
 }
 
 impl Course {
@@ -31,9 +32,15 @@ impl Course {
         self.answered.store(true, Relaxed);
     }
 
-    /// Whether the request's body is still going up. A backend may have answered without waiting for it.
+    /// Whether the request's body is still going up, or its last bytes wait for the backend to take them. A
+    /// backend may have answered without waiting for either.
     pub(super) fn is_uploading(&self) -> bool {
-        self.uploading.load(Relaxed)
+        self.uploading.load(Relaxed) || self.held_up.load(Relaxed)
+    }
+
+    /// Whether what was to be written could not be.
+    pub(super) fn held_up(&self, held_up: bool) {
+        self.held_up.store(held_up, Relaxed);
     }
 }
 

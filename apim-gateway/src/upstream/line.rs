@@ -1,14 +1,16 @@
 //! Connections to backends.
 
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use apim_core::Fault;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::body::{Course, Upload};
 use super::failure;
@@ -202,13 +204,14 @@ async fn connect(own: &Own, pool: &Pool, h1_only: bool) -> Result<New, DialError
 }
 
 async fn speak_h1(own: &Own, stream: Stream) -> hyper::Result<H1> {
+    let course = Arc::<Course>::default();
     let (sender, connection) = http1::Builder::new()
         .max_header_size(own.settings.head_bytes)
-        .handshake(TokioIo::new(stream))
+        .handshake(TokioIo::new(Outlet { stream, course: course.clone() }))
         .await?;
     let idle = own.sweep.watch();
     tokio::spawn(until_idle(connection.with_upgrades(), idle.clone()));
-    Ok(H1 { sender, watch: own.sweep.watch(), course: Arc::default(), idle, used: false })
+    Ok(H1 { sender, watch: own.sweep.watch(), course, idle, used: false })
 }
 
 /// Runs a connection until it ends or has been idle for too long.
@@ -227,6 +230,53 @@ async fn until_idle(connection: impl Future<Output = hyper::Result<()>>, idle: A
         }
     })
     .await;
+}
+
+/// A stream that tells when the backend takes nothing: hyper lets go of a request's body when it has the last
+/// piece in its own buffer, not when that has left.
+struct Outlet {
+    stream: Stream,
+    course: Arc<Course>,
+}
+
+impl AsyncRead for Outlet {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Outlet {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.course.held_up(written.is_pending());
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.course.held_up(written.is_pending());
+        written
+    }
 }
 
 async fn speak_h2(own: &Own, stream: Stream) -> hyper::Result<Trunk> {

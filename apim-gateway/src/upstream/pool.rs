@@ -217,7 +217,8 @@ impl Pool {
     /// Takes a connection back when its response has ended.
     ///
     /// One that still carries the request's body up is of no use to anybody else, who would wait behind a
-    /// stranger's upload. It has as long to end as a connection may rest.
+    /// stranger's upload, even if all of it has been taken from its client. It has as long to end as a
+    /// connection may rest.
     pub(super) fn give_back(&self, line: H1, idle_until: u64) {
         line.rest(idle_until);
         if line.sender.is_closed() || line.is_uploading() {

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::bench::{OK, Plan, backend};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
+use crate::bench::{OK, Plan, Wire, backend};
 
 const PIECE: usize = 64 << 10;
 const PIECES: usize = 1024; // 64 MiB
@@ -152,4 +155,60 @@ async fn an_upload_that_goes_on_after_the_answer_has_begun_does_not_shorten_it()
     assert_eq!(client.take(5).await.unwrap(), b"hello");
     client.send("world").await;
     assert_eq!(client.take(5).await.unwrap(), b"world");
+}
+
+#[tokio::test]
+async fn nobody_waits_behind_bytes_that_a_backend_has_answered_and_not_taken() {
+    // The first connection answers a head and takes nothing of what follows.
+    let listener = small_listener();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        for first in [true, false] {
+            let (tcp, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                let mut wire = Wire::over(tcp);
+                if first {
+                    wire.head().await;
+                    wire.send(OK).await;
+                    return std::future::pending().await;
+                }
+                while wire.next().await.is_some() {
+                    wire.send(OK).await;
+                }
+            });
+        }
+    });
+    let mut plan = Plan::to(format!("http://{address}"));
+    plan.server.workers = 1;
+    plan.endpoint.timeout_ms = 2_000;
+    let gateway = plan.start();
+    // More than the system takes off the gateway's hands, and less than hyper does off the client's.
+    let size = room().await + 200_000;
+    let mut slow = gateway.connect().await;
+    slow.send(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n")).await;
+    slow.send(vec![b'x'; size]).await;
+    assert_eq!(slow.message().await.status(), "200");
+    let got = gateway.connect().await.ask("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n").await;
+    assert_eq!((got.status(), got.text()), ("200", "ok"));
+}
+
+/// A listener whose connections take in little that nobody reads.
+fn small_listener() -> TcpListener {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(16 << 10).unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    socket.listen(16).unwrap()
+}
+
+/// How much the system takes in for a connection that nobody reads from.
+async fn room() -> usize {
+    let listener = small_listener();
+    let mut tcp = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let _nobody = listener.accept().await.unwrap();
+    let mut taken = 0;
+    while let Ok(count) = tokio::time::timeout(Duration::from_millis(300), tcp.write(&[b'x'; 16 << 10])).await
+    {
+        taken += count.unwrap();
+    }
+    taken
 }
