@@ -13,6 +13,7 @@ pub mod chain;
 pub mod end_to_end;
 pub mod handlers;
 pub mod issuer;
+pub mod load;
 pub mod report;
 pub mod router;
 pub mod throttle;

@@ -74,6 +74,11 @@ impl Client {
         Self::with_roots(RootCertStore::empty())
     }
 
+    /// Its TLS, for connections of the caller's own.
+    pub fn tls(&self) -> Arc<ClientConfig> {
+        self.tls.clone()
+    }
+
     fn with_roots(roots: RootCertStore) -> Self {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let tls = ClientConfig::builder_with_provider(provider)

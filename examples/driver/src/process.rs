@@ -30,13 +30,18 @@ pub fn free_offset() -> u16 {
     panic!("no free ports")
 }
 
-/// The program of another example, beside the one that is being tested; built if it is not there yet.
+/// The program of another example, beside the one that is being tested; built if it is not there yet, in the
+/// same profile.
 pub fn sibling(binary: &str, name: &str) -> String {
     let path = Path::new(binary).with_file_name(name);
     if !path.exists() {
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-        let built = std::process::Command::new(cargo).args(["build", "--quiet", "--package", name]).status();
-        assert!(built.expect("cargo runs").success(), "{name} does not build");
+        let mut build = std::process::Command::new(cargo);
+        build.args(["build", "--quiet", "--package", name]);
+        if path.parent().is_some_and(|folder| folder.ends_with("release")) {
+            build.arg("--release");
+        }
+        assert!(build.status().expect("cargo runs").success(), "{name} does not build");
     }
     path.to_str().expect("the path is text").to_owned()
 }

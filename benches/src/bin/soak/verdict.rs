@@ -1,0 +1,160 @@
+//! What was promised, and whether it was kept.
+
+use std::time::Duration;
+
+use benches::load::Quantiles;
+use benches::load::latency::median;
+
+use crate::ledger::{Ledger, Window};
+
+/// Of the windows, those in which everything still finds its place. They count for errors only.
+const WARM_UP: f64 = 0.2;
+
+/// By how much memory may have grown from the first third to the last: a hundredth, or so many KiB.
+const GROWTH: (u64, u64) = (100, 4 << 10);
+
+/// By how much the p99 may have grown, in percent, and microseconds that do not matter. Where calls past the
+/// gateway have become slower too, it may grow with them.
+const SLOWER: (u64, u64) = (150, 2_000);
+
+/// Open files that may have come.
+const FILES: u64 = 50;
+
+/// How the gateway left.
+pub(crate) struct Drain {
+    pub(crate) left_in_order: bool,
+    pub(crate) all_ended: bool,
+    pub(crate) took: Duration,
+    pub(crate) turned_away: u64,
+}
+
+/// Prints each promise with what was seen. Whether all were kept.
+pub(crate) fn print(windows: &[Window], ledger: &Ledger, drain: &Drain) -> bool {
+    let warm = (windows.len() as f64 * WARM_UP).ceil() as usize;
+    let settled = windows.get(warm..).unwrap_or_default();
+    let third = settled.len().div_ceil(3);
+    let first = settled.get(..third).unwrap_or_default();
+    let last = settled.get(settled.len() - third..).unwrap_or_default();
+    println!("\n| promise | seen | |\n|---|---|---|");
+    let mut kept = true;
+    let mut promise = |name: &str, seen: String, holds: bool| {
+        println!("| {name} | {seen} | {} |", if holds { "kept" } else { "BROKEN" });
+        kept &= holds;
+    };
+    let calls: usize = windows.iter().map(|window| window.calls).sum();
+    let others: u64 = windows.iter().map(|window| window.idle_exchanges + window.slow_exchanges).sum();
+    let failures = ledger.failures();
+    let failed: u64 = failures.values().sum();
+    promise("no request fails", format!("{failed} of {calls} calls and {others} others"), failed == 0);
+
+    let memory = |part: &[Window]| median(part.iter().map(|window| window.vitals.rss_kib));
+    let (before, after) = (memory(first), memory(last));
+    let seen = format!("{:.1} MiB, then {:.1} MiB", before as f64 / 1024.0, after as f64 / 1024.0);
+    promise("memory is flat", seen, after <= before + (before / GROWTH.0).max(GROWTH.1));
+
+    let files = |part: &[Window]| median(part.iter().map(|window| window.vitals.files));
+    let (before, after) = (files(first), files(last));
+    promise("so are open files", format!("{before}, then {after}"), after <= before + FILES);
+
+    let p99 = |part: &[Window], of: fn(&Window) -> Quantiles| {
+        median(part.iter().map(|window| u64::from(of(window).p99)))
+    };
+    let (before, after) = (p99(first, |window| window.latency), p99(last, |window| window.latency));
+    let (past_before, past_after) = (p99(first, |window| window.past), p99(last, |window| window.past));
+    let ms = |micros: u64| micros as f64 / 1e3;
+    let seen = format!(
+        "{:.2} ms, then {:.2} ms; past the gateway {:.2} ms, then {:.2} ms",
+        ms(before),
+        ms(after),
+        ms(past_before),
+        ms(past_after)
+    );
+    let allowed = (before * SLOWER.0 / 100).max(before + SLOWER.1);
+    let allowed = allowed.max(allowed * past_after / past_before.max(1));
+    promise("p99 is steady", seen, after <= allowed);
+
+    let deployments: usize = windows.iter().map(|window| window.deployments).sum();
+    let seconds = windows.last().map_or(0.0, |window| window.at);
+    let slowest = windows.iter().map(|window| window.seen.max).max().unwrap_or_default();
+    let seen =
+        format!("{deployments} in {seconds:.0} s, the slowest seen after {:.1} ms", ms(slowest.into()));
+    promise("a deployment every second", seen, deployments as f64 >= seconds * 0.9);
+
+    let in_order = drain.left_in_order && drain.all_ended;
+    let took = drain.took.as_secs_f64();
+    let seen = format!("after {took:.1} s; {} came too late and were turned away", drain.turned_away);
+    promise("it leaves in order, finishing what it has begun", seen, in_order);
+    for (words, times) in failures {
+        println!("\n{times} × {words}");
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use benches::load::Vitals;
+
+    use super::*;
+    use crate::ledger::Counts;
+
+    /// Thirty windows, each made by its number.
+    fn windows(make: impl Fn(u32, &mut Window)) -> Vec<Window> {
+        let window = |number: u32| {
+            let mut window = Window::new(
+                f64::from(number + 1),
+                1.0,
+                Counts::default(),
+                &Vitals::default(),
+                Vitals::default(),
+            );
+            window.deployments = 1;
+            window.latency.p99 = 10_000;
+            window.past.p99 = 1_000;
+            make(number, &mut window);
+            window
+        };
+        (0..30).map(window).collect()
+    }
+
+    fn kept(windows: &[Window]) -> bool {
+        let drain = Drain { left_in_order: true, all_ended: true, took: Duration::ZERO, turned_away: 0 };
+        print(windows, &Ledger::default(), &drain)
+    }
+
+    #[test]
+    fn what_stays_as_it_was_is_a_promise_kept() {
+        assert!(kept(&windows(|_, _| {})));
+    }
+
+    #[test]
+    fn what_happens_while_everything_finds_its_place_does_not_count() {
+        assert!(kept(&windows(|number, window| {
+            window.vitals.rss_kib = 100_000 + u64::from(number.min(5)) * 10_000;
+            window.latency.p99 = if number < 5 { 1 } else { 10_000 };
+        })));
+    }
+
+    #[test]
+    fn memory_that_goes_on_growing_breaks_a_promise() {
+        assert!(!kept(&windows(|number, window| window.vitals.rss_kib = 100_000 + u64::from(number) * 500)));
+        assert!(!kept(&windows(|number, window| window.vitals.files = 100 + u64::from(number) * 10)));
+    }
+
+    #[test]
+    fn calls_that_grow_slower_break_one_unless_the_whole_machine_did() {
+        assert!(!kept(&windows(|number, window| window.latency.p99 = 10_000 + number * 1_000)));
+        assert!(kept(&windows(|number, window| {
+            window.latency.p99 = 10_000 + number * 1_000;
+            window.past.p99 = 1_000 + number * 100;
+        })));
+    }
+
+    #[test]
+    fn so_does_an_error_or_a_second_without_a_deployment() {
+        assert!(!kept(&windows(|number, window| window.deployments = usize::from(number % 2 == 0))));
+        let ledger = Ledger::default();
+        ledger.failed("a call", &std::io::Error::other("503"));
+        let drain = Drain { left_in_order: true, all_ended: true, took: Duration::ZERO, turned_away: 0 };
+        assert!(!print(&windows(|_, _| {}), &ledger, &drain));
+    }
+}
