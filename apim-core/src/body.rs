@@ -84,6 +84,15 @@ impl Body {
         matches!(self.0, Kind::Stream(_) | Kind::Lost)
     }
 
+    /// The same once more, if all of it is in memory as bytes already, and they are not more than so many.
+    pub fn replay(&self, limit: usize) -> Option<Self> {
+        match &self.0 {
+            Kind::Empty => Some(Self::empty()),
+            Kind::Full(bytes) if bytes.len() <= limit => Some(bytes.clone().into()),
+            _ => None,
+        }
+    }
+
     /// Takes what is in memory already.
     pub(crate) fn into_memory(self) -> Result<Memory, Self> {
         match self.0 {

@@ -124,6 +124,12 @@ codes! {
     BACKEND_PROTOCOL = 101506 BAD_GATEWAY Runtime "HTTP protocol violation";
     /// The backend could not be connected to in time.
     BACKEND_CONNECT_TIMEOUT = 101508 GATEWAY_TIMEOUT Runtime "Connect timed out";
+    /// None of the endpoint's members may be called now.
+    BACKEND_GROUP_DOWN = 303000 SERVICE_UNAVAILABLE Runtime "No endpoint is ready";
+    /// The endpoint's only member is suspended, unwell, or full.
+    BACKEND_SUSPENDED = 303001 SERVICE_UNAVAILABLE Runtime "Endpoint suspended";
+    /// The gateway could not authenticate itself to the backend, as when it gets no token.
+    BACKEND_SECURITY = 303003 SERVICE_UNAVAILABLE Runtime "Endpoint authentication failed";
     /// Nothing is left to answer with just now.
     UNAVAILABLE = 503 SERVICE_UNAVAILABLE Report "Service Unavailable";
     /// Our own failure.

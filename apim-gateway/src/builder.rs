@@ -14,7 +14,7 @@ use apim_core::{
 use schemars::{JsonSchema, Schema};
 
 use crate::auth::{ByForm, JwtVerifier};
-use crate::chain::{Chain, Erased, Kind, Origin};
+use crate::chain::{Chain, Erased, Source};
 use crate::config;
 use crate::deploy::{Current, Deployer, Site};
 use crate::gateway::{Gateway, Ids, Inner, Proxies, Texts};
@@ -247,16 +247,19 @@ impl Builder {
         let named = self.named_formats.build_all("gateway.formats", &self.config.formats, &parts).await?;
         // From the last to the first, since each goes in front of those before it.
         let formats = named.into_iter().rev().fold(self.formats, Formats::preferring);
-        let backend = match self.backend {
-            Some(backend) => Kind::Other(backend),
-            None => Kind::Upstream(Upstream::new(self.upstream, self.workers, self.rescue.clone())),
+        let source = match self.backend {
+            Some(backend) => Source::Other(backend),
+            None => {
+                let (clock, rescue) = (self.clock.clone(), self.rescue.clone());
+                Source::Endpoints(Upstream::new(self.upstream, self.workers, clock, rescue))
+            }
         };
         let chain = Chain {
             entries: self.config.handlers,
             links: self.links,
             mediators: self.mediators,
             parts,
-            origin: Origin { backend, rescue: self.rescue.clone() },
+            source,
             rescue: self.rescue.clone(),
         };
         // A list that no API could be deployed with is refused now, and not with each API.

@@ -280,6 +280,12 @@ pub struct Operation {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<MediatorEntry>")]
     pub response: Vec<Entry>,
+    /// What a [mock](super::Endpoint::mock) answers, the first by preference.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub examples: Vec<Example>,
+    /// The function of AWS Lambda that answers, where the endpoint is [one](super::Lambda).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub function: Option<Function>,
 }
 
 impl Operation {
@@ -293,8 +299,45 @@ impl Operation {
             policy: None,
             request: Vec::new(),
             response: Vec::new(),
+            examples: Vec::new(),
+            function: None,
         }
     }
+}
+
+/// A response that an API's author made up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Example {
+    /// Its status. Default 200.
+    #[serde(default = "Example::usual_status")]
+    pub status: u16,
+    /// Its name, for callers to ask for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Its media type. None: it has no body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media_type: Option<String>,
+    /// Its body, as it is sent.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub body: String,
+}
+
+impl Example {
+    fn usual_status() -> u16 {
+        200
+    }
+}
+
+/// A function of AWS Lambda.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Function {
+    /// Its name or ARN.
+    pub name: String,
+    /// How long to wait for it, from 1 to 900 s. Default: the endpoint's time-out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_s: Option<u32>,
 }
 
 /// Who may call an operation (`x-auth-type`; spec: gateway-security, section 2).

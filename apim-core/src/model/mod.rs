@@ -7,18 +7,24 @@
 
 mod api;
 mod application;
+mod backend;
 mod endpoint;
 mod id;
 mod policy;
+mod resilience;
 
-pub use api::{Api, ApiKind, AuthType, Cors, LifecycleState, Operation, Schemes, Transports};
+pub use api::{
+    Api, ApiKind, AuthType, Cors, Example, Function, LifecycleState, Operation, Schemes, Transports,
+};
 pub use application::{
     ApiKey, Application, DenyCondition, DenyPolicy, KeyManagerConfig, KeyMapping, KeyType, Revocation,
     Subscription, SubscriptionState,
 };
-pub use endpoint::{Endpoint, Endpoints};
+pub use backend::{BackendSecret, BackendTls, Dynamic, EndpointSecurity, KeyPlace, Lambda, TokenGrant};
+pub use endpoint::{Balance, Endpoint, Endpoints, Member};
 pub use id::{
     ApiId, ApplicationId, ClientId, DenyId, KeyId, KeyManagerName, PolicyName, Role, Scope, SubscriptionId,
     Tenant, TokenId, UserName,
 };
 pub use policy::{Policy, PolicyKind, Quota};
+pub use resilience::{Breaker, Ejection, HealthCheck, Retry, Suspension};

@@ -12,7 +12,7 @@ use apim_core::fault::Rescue;
 use apim_core::model::Api;
 use apim_core::{BuildError, Entry, Link, Mediator, Parts, Provide as _, Registry};
 
-pub(crate) use origin::{Erased, Kind, Origin};
+pub(crate) use origin::{Erased, Origin, Source};
 
 use crate::analytics::Analytics;
 use crate::cors::Cors;
@@ -50,7 +50,7 @@ pub(crate) struct Chain {
     pub(crate) links: Registry<Link>,
     pub(crate) mediators: Registry<Arc<dyn Mediator>>,
     pub(crate) parts: Parts,
-    pub(crate) origin: Origin,
+    pub(crate) source: Source,
     pub(crate) rescue: Arc<dyn Rescue>,
 }
 
@@ -66,7 +66,8 @@ impl Chain {
             links.insert(behind_observers(&links), faults);
         }
         links.extend(mediation.inner);
-        Ok(Deployed::new(site, links, self.origin.clone(), self.rescue.clone()))
+        let origin = self.source.origin(&api, self.rescue.clone())?;
+        Ok(Deployed::new(site, links, origin, self.rescue.clone()))
     }
 }
 

@@ -4,27 +4,51 @@ use std::fmt;
 use std::sync::Arc;
 
 use apim_core::fault::Rescue;
-use apim_core::{Answer, Backend, BoxFuture, Exchange, Fault, fault};
+use apim_core::model::Api;
+use apim_core::{Answer, Backend, BoxFuture, BuildError, Exchange, Fault, fault};
 use http::Response;
 
-use crate::upstream::Upstream;
+use crate::upstream::{self, ApiUpstream, Upstream};
 
 /// Gets the answer, if all was decided that has to be.
 ///
 /// A list of links is configuration, and configuration may forget the link that authenticates. So the last
 /// step of every pipeline asks for what nobody may call a backend without: an operation and a principal.
-#[derive(Clone)]
 pub(crate) struct Origin {
-    pub(crate) backend: Kind,
-    pub(crate) rescue: Arc<dyn Rescue>,
+    backend: Kind,
+    rescue: Arc<dyn Rescue>,
 }
 
-#[derive(Clone)]
-pub(crate) enum Kind {
-    /// The APIs' endpoints.
-    Upstream(Upstream),
+enum Kind {
+    /// The API's endpoints.
+    Endpoints(ApiUpstream),
     /// Whatever the gateway was given instead.
     Other(Arc<dyn Erased>),
+}
+
+/// Where the answers of all APIs come from.
+pub(crate) enum Source {
+    /// The APIs' endpoints.
+    Endpoints(Upstream),
+    /// Whatever the gateway was given instead.
+    Other(Arc<dyn Erased>),
+}
+
+impl Source {
+    /// The inner end of one API's pipeline.
+    pub(crate) fn origin(&self, api: &Api, rescue: Arc<dyn Rescue>) -> Result<Origin, BuildError> {
+        let backend = match self {
+            Self::Endpoints(upstream) => Kind::Endpoints(upstream.serve(api)?),
+            Self::Other(backend) => {
+                // An API that would be refused elsewhere is refused here, too.
+                for (place, endpoint) in api.endpoints.all() {
+                    upstream::check(endpoint).map_err(|error| error.within(&place).within("endpoints"))?;
+                }
+                Kind::Other(backend.clone())
+            }
+        };
+        Ok(Origin { backend, rescue })
+    }
 }
 
 /// The object-safe twin of [`Backend`].
@@ -48,7 +72,7 @@ impl Backend for Origin {
             return answer;
         }
         match &self.backend {
-            Kind::Upstream(upstream) => Backend::call(upstream, exchange).await,
+            Kind::Endpoints(upstream) => Backend::call(upstream, exchange).await,
             Kind::Other(backend) => backend.call(exchange).await,
         }
     }

@@ -11,7 +11,6 @@ use http::{HeaderName, Method};
 use crate::auth::Readers;
 use crate::chain::Origin;
 use crate::router::{Base, Host, Resources};
-use crate::upstream;
 
 /// Operations an API may have.
 const MOST_OPERATIONS: usize = 4096;
@@ -59,7 +58,6 @@ impl Site {
             api_key: header("api_key_header", api.api_key_header.as_deref(), "apikey")?,
         };
         let bases = bases(&api)?;
-        check_endpoints(&api)?;
         let context = api.versioned_context().into();
         Ok(Self { context, api, resources, readers, source: source.clone(), bases })
     }
@@ -72,16 +70,6 @@ impl Site {
     pub(super) fn bases(&self) -> &[Base] {
         &self.bases
     }
-}
-
-fn check_endpoints(api: &Api) -> Result<(), BuildError> {
-    for (place, endpoint) in [("production", &api.endpoints.production), ("sandbox", &api.endpoints.sandbox)]
-    {
-        if let Some(endpoint) = endpoint {
-            upstream::check(endpoint).map_err(|error| BuildError::at(format!("endpoints.{place}"), error))?;
-        }
-    }
-    Ok(())
 }
 
 /// An API that names no operation serves every method on every path.

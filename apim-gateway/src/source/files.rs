@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use apim_core::model::{
-    Api, ApiId, ApiKey, Application, DenyPolicy, Endpoint, KeyManagerConfig, KeyMapping, Policy, Subscription,
+    Api, ApiId, ApiKey, Application, DenyPolicy, KeyManagerConfig, KeyMapping, Policy, Subscription,
 };
 use apim_core::{BusError, Change, EventStream, Revision, Snapshot, SnapshotSource, event};
 use async_trait::async_trait;
@@ -203,9 +203,9 @@ impl Found {
             if let Some(other) = by_id.insert(&api.id, path) {
                 wrong.push((path, format!("the API `{}` stands in {} too", api.id, other.display())));
             }
-            for (key, endpoint) in endpoints(api) {
-                if let Err(text) = upstream::check(endpoint) {
-                    wrong.push((path, format!("endpoints.{key}: {text}")));
+            for (place, endpoint) in api.endpoints.all() {
+                if let Err(error) = upstream::check(endpoint) {
+                    wrong.push((path, error.within(&place).within("endpoints").to_string()));
                 }
             }
         }
@@ -256,9 +256,4 @@ impl Found {
     fn wrong(&mut self, path: &Path, text: String) {
         self.mistakes.push(Mistake { file: path.to_owned(), text });
     }
-}
-
-fn endpoints(api: &Api) -> impl Iterator<Item = (&'static str, &Endpoint)> {
-    let endpoints = [("production", &api.endpoints.production), ("sandbox", &api.endpoints.sandbox)];
-    endpoints.into_iter().filter_map(|(key, endpoint)| Some((key, endpoint.as_ref()?)))
 }

@@ -117,7 +117,7 @@ impl Remote {
             .map_err(|_| RemoteError::Token)?;
         authorization.set_sensitive(true);
         Ok(Self(Arc::new(Inner {
-            to: Destination { host, port, tls },
+            to: Destination { host, port, tls, server_name: None },
             host: HeaderValue::from_str(authority.as_str()).map_err(|_| wrong("names no usable host"))?,
             authorization,
             gateway: gateway.into(),

@@ -22,6 +22,8 @@ pub(crate) struct Destination {
     pub(crate) port: u16,
     /// TLS, with the ALPN protocols already set.
     pub(crate) tls: Option<Arc<ClientConfig>>,
+    /// The name to ask for and to check the certificate against, instead of the host.
+    pub(crate) server_name: Option<ServerName<'static>>,
 }
 
 /// Why a connection could not be opened.
@@ -48,7 +50,10 @@ async fn connect(to: &Destination) -> io::Result<Stream> {
     let tcp = TcpStream::connect((to.host.as_str(), to.port)).await?;
     tcp.set_nodelay(true)?;
     let Some(config) = &to.tls else { return Ok(Stream::Plain(tcp)) };
-    let name = ServerName::try_from(to.host.clone()).map_err(io::Error::other)?;
+    let name = match &to.server_name {
+        Some(name) => name.clone(),
+        None => ServerName::try_from(to.host.clone()).map_err(io::Error::other)?,
+    };
     let tls = TlsConnector::from(config.clone()).connect(name, tcp).await?;
     Ok(Stream::Tls(Box::new(tls)))
 }

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::group::Busy;
 use super::line::{H1, Line};
 use super::pool::Own;
 use super::target::Target;
@@ -122,21 +123,30 @@ pub(super) struct Download {
     watch: Arc<Watch>,
     own: Arc<Own>,
     target: Arc<Target>,
+    /// Where requests in hand are counted.
+    busy: Option<Busy>,
 }
 
 impl Download {
     /// Takes a response's body. One that is empty gives its connection back at once and is not boxed.
-    pub(super) fn body(incoming: Incoming, line: Line, own: &Arc<Own>, target: &Arc<Target>) -> Body {
+    pub(super) fn body(
+        incoming: Incoming,
+        line: Line,
+        own: &Arc<Own>,
+        target: &Arc<Target>,
+        busy: Option<Busy>,
+    ) -> Body {
         if http_body::Body::is_end_stream(&incoming) {
             give_back(line, own, target);
             return Body::empty();
         }
         let watch = line.watch().clone();
-        Body::new(Self { incoming, line: Some(line), watch, own: own.clone(), target: target.clone() })
+        Body::new(Self { incoming, line: Some(line), watch, own: own.clone(), target: target.clone(), busy })
     }
 
     fn ended(&mut self) {
         self.watch.disarm();
+        self.busy = None;
         if let Some(line) = self.line.take() {
             give_back(line, &self.own, &self.target);
         }
@@ -144,7 +154,7 @@ impl Download {
 
     fn stalled(&mut self) -> Fault {
         self.line = None;
-        let patience = self.own.settings.body_timeout;
+        let patience = self.target.body_timeout;
         let detail = format!("{} sent nothing more for {patience:?}", self.target.destination);
         Fault::new(fault::BACKEND_TIMEOUT).detail(detail)
     }
@@ -164,7 +174,7 @@ impl http_body::Body for Download {
                 return Poll::Ready(Some(Err(self.stalled().into())));
             }
             Poll::Pending => {
-                self.watch.arm(self.own.sweep.after(self.own.settings.body_timeout));
+                self.watch.arm(self.own.sweep.after(self.target.body_timeout));
                 self.watch.register(cx.waker());
             }
             Poll::Ready(Some(Ok(_))) if self.incoming.is_end_stream() => self.ended(),

@@ -46,23 +46,22 @@ fn names_upgrade(headers: &HeaderMap) -> bool {
         .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
 }
 
-/// Rewrites the head for HTTP/1.1. `upgrades` tells whether the client may have another protocol.
-pub(super) fn prepare(
-    head: &mut request::Parts,
-    body: &Body,
-    upgrades: bool,
-    context: &Context,
-    target: &Target,
-    own: &Own,
-) -> Result<(), Fault> {
-    head.uri = path(&head.uri, &target.base)?;
+/// Rewrites the head for HTTP/1.1, whichever backend it goes to. `upgrades` tells whether the client may have
+/// another protocol.
+pub(super) fn prepare(head: &mut request::Parts, body: &Body, upgrades: bool, context: &Context, own: &Own) {
     let received = std::mem::replace(&mut head.version, Version::HTTP_11);
     let headers = &mut head.headers;
     clean(headers, is_proxied(context), upgrades);
-    let host = headers.insert(header::HOST, target.host.clone());
+    let host = headers.get(header::HOST).cloned();
     forwarded(headers, host, context, own);
     via(headers, received, own);
     frame(&head.method, headers, body);
+}
+
+/// Addresses the head to one backend.
+pub(super) fn address(head: &mut request::Parts, target: &Target) -> Result<(), Fault> {
+    head.uri = path(&head.uri, &target.base)?;
+    head.headers.insert(header::HOST, target.host.clone());
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::body::{Course, Upload};
 use super::failure;
-use super::pool::{Own, Pool, Streams};
+use super::pool::{Own, Streams};
 use super::target::Target;
 use crate::transport::dial::{self, DialError, Stream};
 use crate::transport::watch::{Sweep, Watch};
@@ -165,7 +165,7 @@ pub(super) async fn open(own: &Arc<Own>, target: &Arc<Target>, h1_only: bool) ->
     if !h1_only && let Some(line) = pool.take_new() {
         return Ok(line);
     }
-    let line = connect(own, pool, h1_only).await.map_err(|error| failed(Arc::new(error)))?;
+    let line = connect(own, target, h1_only).await.map_err(|error| failed(Arc::new(error)))?;
     Ok(match line {
         New::H1(line) => Line::H1(line),
         New::H2(trunk) => {
@@ -178,7 +178,7 @@ pub(super) async fn open(own: &Arc<Own>, target: &Arc<Target>, h1_only: bool) ->
 
 /// Opens a connection for whoever of those waiting comes first, or all of them if it serves many.
 async fn open_shared(own: Arc<Own>, target: Arc<Target>) -> Result<(), Arc<DialError>> {
-    match connect(&own, &target.pool, false).await? {
+    match connect(&own, &target, false).await? {
         New::H1(line) => target.pool.give_back(line, own.sweep.after(own.settings.idle_timeout)),
         New::H2(trunk) => target.pool.keep(trunk),
     }
@@ -191,9 +191,10 @@ enum New {
     H2(Trunk),
 }
 
-async fn connect(own: &Own, pool: &Pool, h1_only: bool) -> Result<New, DialError> {
+async fn connect(own: &Own, target: &Target, h1_only: bool) -> Result<New, DialError> {
+    let pool = &target.pool;
     let to = if h1_only { &pool.to_h1 } else { &pool.to };
-    let stream = dial::dial(to, own.settings.connect_timeout).await?;
+    let stream = dial::dial(to, target.connect_timeout).await?;
     let h2 = stream.is_h2() || (pool.prior_knowledge && !h1_only);
     if !h1_only {
         pool.learned(h2);

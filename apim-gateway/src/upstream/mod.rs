@@ -1,8 +1,12 @@
 //! Gets answers from backends.
 //!
-//! An [`Upstream`] is the inner end of every API's pipeline. It chooses the endpoint by the caller's key,
-//! takes a connection that this worker has open or opens one, sends the request as it streams in, and hands
-//! the response on as it streams out.
+//! An [`Upstream`] has the connections; [`Upstream::serve`] resolves the endpoints of an API when it is
+//! deployed, and the [`ApiUpstream`] that it answers is the inner end of that API's pipeline. It chooses the
+//! endpoint by the caller's key and a member of it by the endpoint's policy, takes a connection that this worker
+//! has open or opens one, sends the request as it streams in, and hands the response on as it streams out.
+//!
+//! What an endpoint does not ask for costs its calls nothing: with a single URL and no rules no member is chosen,
+//! nothing is counted, and no lock is taken but that of the worker's own pool.
 //!
 //! # What it changes in a message
 //!
@@ -18,37 +22,40 @@
 //!
 //! Once, on a new connection, if a connection that was open already turns out to be closed: always if nothing
 //! had been written, otherwise only for idempotent requests without a body, since a backend may have acted on
-//! any other (RFC 9110 section 9.2.2).
+//! any other (RFC 9110 section 9.2.2). Beyond that as the endpoint says: see
+//! [`Retry`](apim_core::model::Retry) and [`Balance::Failover`](apim_core::model::Balance::Failover). Of several
+//! members, one that cannot be connected to is passed over in any case.
 
+mod balance;
 mod body;
-mod choice;
+mod budget;
+mod call;
 mod failure;
 mod forward;
+mod group;
 mod line;
+mod load;
 mod pool;
+mod retry;
+mod rules;
+mod standing;
 mod target;
+mod tls;
 
 use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
-use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use apim_core::fault::{self, Rescue};
-use apim_core::model::Endpoint;
-use apim_core::{Answer, Backend, Body, Context, Exchange, Fault, Worker};
-use http::{HeaderMap, Method, Request, Response, StatusCode, request};
-use hyper::body::Incoming;
-use hyper::upgrade::OnUpgrade;
+use apim_core::model::{Api, AuthType, Endpoint, KeyType, LifecycleState};
+use apim_core::{Answer, Backend, Body, BuildError, Clock, Context, Exchange, Fault, SystemClock, Worker};
+use http::{Response, request};
 
-use body::{Download, Upload};
-use line::Line;
+use call::Call;
+use group::Group;
 use pool::Own;
-use target::Target;
-
-use crate::transport::watch::Watch;
-use crate::transport::{hop, tunnel};
-
-pub use target::check;
 
 /// How backends are talked to.
 #[derive(Debug, Clone)]
@@ -71,6 +78,8 @@ pub struct UpstreamConfig {
     pub head_bytes: usize,
     /// The name to add to `Via`, if any.
     pub via: Option<String>,
+    /// Where chance begins, for members that are chosen at random. Default: by chance.
+    pub seed: u64,
 }
 
 impl Default for UpstreamConfig {
@@ -84,11 +93,12 @@ impl Default for UpstreamConfig {
             idle_timeout: Duration::from_secs(50),
             head_bytes: 64 << 10,
             via: None,
+            seed: RandomState::new().hash_one(0),
         }
     }
 }
 
-/// The inner end of pipelines. Cheap to clone; all clones share their connections.
+/// Connections to backends. Cheap to clone; all clones share them.
 ///
 /// Each worker has connections of its own. Under a runtime with many threads every request says worker 0 and
 /// they share; a connection's own task runs wherever the runtime puts it.
@@ -97,34 +107,75 @@ pub struct Upstream(Arc<Inner>);
 
 struct Inner {
     workers: Box<[Arc<Own>]>,
+    settings: Arc<pool::Settings>,
+    clock: Arc<dyn Clock>,
     rescue: Arc<dyn Rescue>,
+    /// Counts the groups that chance was given to.
+    seeds: AtomicU64,
+}
+
+impl Inner {
+    fn config(&self) -> &UpstreamConfig {
+        &self.settings
+    }
+
+    /// Where the chance of a new group begins.
+    fn chance(&self) -> u64 {
+        self.config().seed.wrapping_add(self.seeds.fetch_add(1, Relaxed))
+    }
 }
 
 impl Upstream {
-    /// For so many workers. Faults become answers through `rescue`.
-    pub fn new(config: UpstreamConfig, workers: usize, rescue: Arc<dyn Rescue>) -> Self {
-        let config = Arc::new(pool::Settings::new(config));
-        let workers = (0..workers.max(1)).map(|_| Arc::new(Own::new(config.clone()))).collect();
-        Self(Arc::new(Inner { workers, rescue }))
+    /// For so many workers. Suspensions and the like go by the clock; faults become answers through `rescue`.
+    pub fn new(
+        config: UpstreamConfig,
+        workers: usize,
+        clock: Arc<dyn Clock>,
+        rescue: Arc<dyn Rescue>,
+    ) -> Self {
+        let settings = Arc::new(pool::Settings::new(config));
+        let workers = (0..workers.max(1)).map(|_| Arc::new(Own::new(settings.clone()))).collect();
+        Self(Arc::new(Inner { workers, settings, clock, rescue, seeds: AtomicU64::new(0) }))
+    }
+
+    /// Resolves the endpoints of an API.
+    ///
+    /// # Errors
+    ///
+    /// The place in the API's endpoints, as `endpoints.sandbox.members[1].url`, and what is wrong there.
+    pub fn serve(&self, api: &Api) -> Result<ApiUpstream, BuildError> {
+        let group = |name: &str, endpoint: &Option<Endpoint>| {
+            let group = endpoint.as_ref().map(|endpoint| Group::new(endpoint, &self.0)).transpose();
+            let group = group.and_then(|group| self.can_reach(group));
+            group.map_err(|error| error.within(name).within("endpoints"))
+        };
+        if let Some(name) = api.endpoints.named.keys().next() {
+            return Err(BuildError::at(
+                format!("endpoints.named.{name}"),
+                "this gateway cannot choose by name",
+            ));
+        }
+        Ok(ApiUpstream {
+            upstream: self.clone(),
+            production: group("production", &api.endpoints.production)?,
+            sandbox: group("sandbox", &api.endpoints.sandbox)?,
+        })
+    }
+
+    fn can_reach(&self, group: Option<Group>) -> Result<Option<Arc<Group>>, BuildError> {
+        let Some(group) = group else { return Ok(None) };
+        let secure = group.members.iter().map(|member| &member.address).find(|address| address.secure);
+        match secure {
+            Some(address) if address.tls.is_none() && !self.0.settings.has_tls() => {
+                let why = format!("{} needs TLS, which this gateway was not given", address.url);
+                Err(BuildError::at("", why))
+            }
+            _ => Ok(Some(Arc::new(group))),
+        }
     }
 
     fn own(&self, worker: Worker) -> &Arc<Own> {
         &self.0.workers[worker.0 % self.0.workers.len()]
-    }
-
-    async fn get(
-        &self,
-        head: request::Parts,
-        body: Body,
-        context: &mut Context,
-    ) -> Result<Response<Body>, Fault> {
-        let own = self.own(context.worker);
-        let endpoint = choice::endpoint(context)?;
-        let wait = Wait::of(endpoint);
-        let target = own.target(endpoint)?;
-        context.destination = Some(target.destination.clone());
-        let call = Call { own, target, wait };
-        call.run(head, body, context).await
     }
 }
 
@@ -134,7 +185,73 @@ impl fmt::Debug for Upstream {
     }
 }
 
-impl Backend for Upstream {
+/// Says what is wrong with an endpoint, if anything is; for those who only look at files.
+///
+/// # Errors
+///
+/// The place in the endpoint, and what is wrong there.
+///
+/// ```
+/// use apim_core::model::Endpoint;
+/// use apim_gateway::upstream::check;
+///
+/// assert!(check(&Endpoint::new("https://pets.example/v2")).is_ok());
+/// assert_eq!(check(&Endpoint::new("ftp://pets.example")).unwrap_err().path(), "url");
+/// ```
+pub fn check(endpoint: &Endpoint) -> Result<(), BuildError> {
+    let nowhere =
+        Upstream::new(UpstreamConfig::default(), 1, Arc::new(SystemClock), Arc::new(crate::rescue::Json));
+    Group::new(endpoint, &nowhere.0).map(drop)
+}
+
+/// The inner end of one API's pipeline: its endpoints.
+pub struct ApiUpstream {
+    upstream: Upstream,
+    production: Option<Arc<Group>>,
+    sandbox: Option<Arc<Group>>,
+}
+
+impl ApiUpstream {
+    /// The endpoint for this caller's key (spec: gateway-flow, section 8).
+    fn endpoint(&self, context: &Context) -> Result<&Arc<Group>, Fault> {
+        let (production, sandbox) = (self.production.as_ref(), self.sandbox.as_ref());
+        let prototyped = context.api.as_ref().is_some_and(|api| api.state == LifecycleState::Prototyped);
+        if let Some(production) = production.filter(|_| prototyped) {
+            return Ok(production);
+        }
+        let open = context.operation().is_some_and(|operation| operation.auth == AuthType::None);
+        let found = match context.key_type() {
+            KeyType::Production if open => production.or(sandbox),
+            KeyType::Production => production,
+            KeyType::Sandbox => sandbox,
+        };
+        found.ok_or_else(|| {
+            Fault::new(fault::WRONG_ENVIRONMENT).because(match context.key_type() {
+                KeyType::Production => "Production key offered to an API with no production endpoint",
+                KeyType::Sandbox => "Sandbox key offered to an API with no sandbox endpoint",
+            })
+        })
+    }
+
+    async fn get(
+        &self,
+        head: request::Parts,
+        body: Body,
+        context: &mut Context,
+    ) -> Result<Response<Body>, Fault> {
+        let own = self.upstream.own(context.worker);
+        let group = self.endpoint(context)?;
+        Call { own, group }.run(head, body, context).await
+    }
+}
+
+impl fmt::Debug for ApiUpstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApiUpstream")
+    }
+}
+
+impl Backend for ApiUpstream {
     async fn call(&self, exchange: Exchange) -> Answer {
         let (message, mut context) = exchange.into_parts();
         let response = match message.finish(&context.formats) {
@@ -146,187 +263,9 @@ impl Backend for Upstream {
             Err(fault) => {
                 tracing::debug!(request = %context.request_id, %fault, "the backend gave no answer");
                 let mut answer = Answer::new(Response::default(), context);
-                answer.fail(fault, &*self.0.rescue);
+                answer.fail(fault, &*self.upstream.0.rescue);
                 answer
             }
         }
-    }
-}
-
-/// How long to wait for the head, and what to say when that was too long.
-#[derive(Clone, Copy)]
-struct Wait {
-    time: Duration,
-    status: StatusCode,
-}
-
-impl Wait {
-    fn of(endpoint: &Endpoint) -> Self {
-        let status = StatusCode::from_u16(endpoint.timeout_status).unwrap_or(StatusCode::GATEWAY_TIMEOUT);
-        Self { time: Duration::from_millis(endpoint.timeout_ms), status }
-    }
-
-    fn over(self, target: &Target) -> Fault {
-        Fault::new(fault::BACKEND_TIMEOUT)
-            .with_status(self.status)
-            .detail(format!("{} sent no response within {:?}", target.destination, self.time))
-    }
-}
-
-/// One request on its way to one backend.
-struct Call<'a> {
-    own: &'a Arc<Own>,
-    target: Arc<Target>,
-    wait: Wait,
-}
-
-impl Call<'_> {
-    async fn run(
-        self,
-        mut head: request::Parts,
-        body: Body,
-        context: &mut Context,
-    ) -> Result<Response<Body>, Fault> {
-        let client = forward::upgrade(&mut head, &body);
-        let upgrades = client.is_some();
-        forward::prepare(&mut head, &body, upgrades, context, &self.target, self.own)?;
-        context.backend_started = Some(Instant::now());
-        let line = match self.target.pool.take() {
-            Some(line) if !upgrades || matches!(line, Line::H1(_)) => line,
-            _ => line::open(self.own, &self.target, upgrades).await?,
-        };
-        let (response, line) = self.send(head, body, line, upgrades).await?;
-        context.backend_ended = Some(Instant::now());
-        context.backend_status = Some(response.status());
-        self.receive(response, line, client)
-    }
-
-    /// Sends the request, and once more if it may be; if it `upgrades`, by HTTP/1.1 both times.
-    async fn send(
-        &self,
-        head: request::Parts,
-        body: Body,
-        line: Line,
-        upgrades: bool,
-    ) -> Result<(Response<Incoming>, Line), Fault> {
-        let used = line.is_used();
-        let spare = (used && is_repeatable(&head.method, &body)).then(|| Spare::of(&head));
-        let Failed { error, unsent } = match self.attempt(head, body, line).await? {
-            Ok(answered) => return Ok(answered),
-            Err(failed) => *failed,
-        };
-        let closed = error.as_ref().is_none_or(failure::is_closed);
-        let again = match (unsent, spare) {
-            (Some(request), _) if used => Some(request),
-            (None, Some(spare)) if closed => Some(spare.request()),
-            _ => None,
-        };
-        let Some(request) = again else { return Err(failure::sending(&self.target, error)) };
-        let (head, body) = request.into_parts();
-        let line = line::open(self.own, &self.target, upgrades).await?;
-        match self.attempt(head, body, line).await? {
-            Ok(answered) => Ok(answered),
-            Err(failed) => Err(failure::sending(&self.target, failed.error)),
-        }
-    }
-
-    async fn attempt(&self, mut head: request::Parts, body: Body, mut line: Line) -> Result<Attempt, Fault> {
-        match &line {
-            Line::H1(_) => forward::prepare_h1(&mut head, &self.target),
-            Line::H2(_) => forward::prepare_h2(&mut head, &self.target)?,
-        }
-        let sweep = &self.own.sweep;
-        let watch = line.watch().clone();
-        watch.arm(sweep.from(Instant::now(), self.wait.time));
-        match in_time(&watch, line.is_free()).await {
-            None => return Err(self.wait.over(&self.target)),
-            Some(true) => {}
-            Some(false) => {
-                return Ok(Err(Failed { error: None, unsent: Some(Request::from_parts(head, body)) }.into()));
-            }
-        }
-        let body = Upload::new(body, &line, sweep, self.wait.time);
-        match in_time(&watch, line.send(Request::from_parts(head, body))).await {
-            None => Err(self.wait.over(&self.target)),
-            Some(Ok(response)) => {
-                line.course().answered();
-                watch.disarm();
-                Ok(Ok((response, line)))
-            }
-            Some(Err(mut error)) => {
-                let unsent = error.take_message().map(|request| request.map(Upload::into_body));
-                Ok(Err(Failed { error: Some(error.into_error()), unsent }.into()))
-            }
-        }
-    }
-
-    fn receive(
-        &self,
-        mut response: Response<Incoming>,
-        line: Line,
-        client: Option<OnUpgrade>,
-    ) -> Result<Response<Body>, Fault> {
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            let Some(client) = client.filter(|_| forward::is_websocket(response.headers())) else {
-                return Err(failure::unasked_upgrade(&self.target));
-            };
-            let backend = hyper::upgrade::on(&mut response);
-            let idle = self.own.settings.tunnel_timeout;
-            tokio::spawn(tunnel::join(client, backend, self.own.sweep.clone(), idle));
-            let (mut head, _) = response.into_parts();
-            forward::switch(&mut head.headers);
-            return Ok(Response::from_parts(head, Body::empty()));
-        }
-        let (mut head, incoming) = response.into_parts();
-        forward::check_framing(&mut head.headers, &self.target)?;
-        hop::clean_response(&mut head.headers);
-        Ok(Response::from_parts(head, Download::body(incoming, line, self.own, &self.target)))
-    }
-}
-
-/// What comes of some work; none if the deadline passes before.
-async fn in_time<F: Future>(watch: &Watch, work: F) -> Option<F::Output> {
-    let mut work = std::pin::pin!(work);
-    std::future::poll_fn(|cx| match work.as_mut().poll(cx) {
-        Poll::Ready(done) => Poll::Ready(Some(done)),
-        Poll::Pending => watch.poll_expired(cx).map(|()| None),
-    })
-    .await
-}
-
-/// A response with the connection it came by, or what came instead.
-type Attempt = Result<(Response<Incoming>, Line), Box<Failed>>;
-
-/// A request that got no response.
-struct Failed {
-    /// None: the connection had gone before anything was sent.
-    error: Option<hyper::Error>,
-    /// The request, if nothing of it was sent.
-    unsent: Option<Request<Body>>,
-}
-
-/// Whether a backend that has seen the request before it went away may see it again.
-fn is_repeatable(method: &Method, body: &Body) -> bool {
-    method.is_idempotent() && http_body::Body::is_end_stream(body)
-}
-
-/// What is needed to send a request without a body again.
-struct Spare {
-    method: Method,
-    uri: http::Uri,
-    headers: HeaderMap,
-}
-
-impl Spare {
-    fn of(head: &request::Parts) -> Self {
-        Self { method: head.method.clone(), uri: head.uri.clone(), headers: head.headers.clone() }
-    }
-
-    fn request(self) -> Request<Body> {
-        let mut request = Request::new(Body::empty());
-        *request.method_mut() = self.method;
-        *request.uri_mut() = self.uri;
-        *request.headers_mut() = self.headers;
-        request
     }
 }

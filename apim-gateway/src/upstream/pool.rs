@@ -5,30 +5,24 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use apim_core::model::Endpoint;
-use apim_core::{Fault, fault};
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, WeakShared};
 use http::HeaderValue;
 use http::uri::Scheme;
 use rustls::ClientConfig;
 
-use super::UpstreamConfig;
 use super::line::{H1, Line, Trunk};
 use super::target::{Address, Target};
+use super::{UpstreamConfig, tls};
 use crate::transport::dial::{Destination, DialError};
 use crate::transport::watch::Sweep;
-
-/// Backends remembered by a worker. Beyond it all are forgotten, which costs new connections, and no more.
-const MOST_TARGETS: usize = 50_000;
 
 /// The configuration, ready for use.
 pub(super) struct Settings {
     config: UpstreamConfig,
-    /// TLS that lets the backend choose between HTTP/2 and HTTP/1.1.
-    either: Option<Arc<ClientConfig>>,
-    /// TLS for upgrades, which only HTTP/1.1 has.
-    h1_only: Option<Arc<ClientConfig>>,
+    /// TLS that lets the backend choose between HTTP/2 and HTTP/1.1, and TLS for upgrades, which only HTTP/1.1
+    /// has.
+    tls: Option<(Arc<ClientConfig>, Arc<ClientConfig>)>,
 }
 
 impl std::ops::Deref for Settings {
@@ -40,13 +34,11 @@ impl std::ops::Deref for Settings {
 
 impl Settings {
     pub(super) fn new(config: UpstreamConfig) -> Self {
-        let with = |protocols: &[&[u8]]| {
-            config.tls.as_deref().cloned().map(|mut tls| {
-                tls.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
-                Arc::new(tls)
-            })
-        };
-        Self { either: with(&[b"h2", b"http/1.1"]), h1_only: with(&[b"http/1.1"]), config }
+        Self { tls: config.tls.as_deref().map(tls::alpn), config }
+    }
+
+    pub(super) fn has_tls(&self) -> bool {
+        self.tls.is_some()
     }
 }
 
@@ -56,78 +48,89 @@ pub(super) struct Own {
     pub(super) settings: Arc<Settings>,
     pub(super) sweep: Arc<Sweep>,
     known: Mutex<Known>,
+    clients: Mutex<Clients>,
 }
 
+/// Which connections can serve for each other.
+#[derive(PartialEq, Eq, Hash)]
+struct Key {
+    secure: bool,
+    http2: bool,
+    authority: Box<str>,
+    tls: Option<[u8; 32]>,
+}
+
+/// Every pool in use, so that endpoints that differ only in their path, and an API that is deployed again, share
+/// connections.
 #[derive(Default)]
 struct Known {
-    /// By URL; apart for endpoints with and without HTTP/2 by prior knowledge.
-    targets: [HashMap<Box<str>, Arc<Target>>; 2],
-    /// By scheme and authority: endpoints that differ only in their path share connections.
-    pools: HashMap<(bool, bool, Box<str>), Arc<Pool>>,
-    clients: Clients,
+    pools: HashMap<Key, Arc<Pool>>,
+    /// How many there may be before those that nobody uses are looked for.
+    enough: usize,
+}
+
+impl Known {
+    /// Forgets pools whose endpoints and connections have gone.
+    fn tidy(&mut self) {
+        if self.pools.len() > self.enough {
+            self.pools.retain(|_, pool| Arc::strong_count(pool) > 1 || !pool.is_empty());
+            self.enough = (2 * self.pools.len()).max(64);
+        }
+    }
 }
 
 impl Own {
     pub(super) fn new(settings: Arc<Settings>) -> Self {
-        Self { settings, sweep: Arc::default(), known: Mutex::default() }
+        Self { settings, sweep: Arc::default(), known: Mutex::default(), clients: Mutex::default() }
     }
 
-    /// The backend of an endpoint.
-    pub(super) fn target(&self, endpoint: &Endpoint) -> Result<Arc<Target>, Fault> {
-        let mut known = self.lock();
-        if let Some(target) = known.targets[usize::from(endpoint.http2)].get(endpoint.url.as_str()) {
-            return Ok(target.clone());
+    /// A backend as this worker calls it.
+    pub(super) fn target(&self, address: &Address) -> Target {
+        Target {
+            pool: self.pool_of(address),
+            host: address.header.clone(),
+            scheme: if address.secure { Scheme::HTTPS } else { Scheme::HTTP },
+            authority: address.authority.clone(),
+            base: address.base.clone(),
+            destination: (*address.url).into(),
+            connect_timeout: address.connect_timeout,
+            body_timeout: address.body_timeout,
         }
-        let target = Arc::new(self.resolve(&mut known, endpoint)?);
-        let targets = &mut known.targets[usize::from(endpoint.http2)];
-        if targets.len() >= MOST_TARGETS {
-            targets.clear();
-            known.pools.clear();
-        }
-        known.targets[usize::from(endpoint.http2)].insert(endpoint.url.as_str().into(), target.clone());
-        Ok(target)
     }
 
     /// An address as the value of `X-Forwarded-For`.
     pub(super) fn forwarded_for(&self, client: IpAddr) -> HeaderValue {
-        self.lock().clients.value(client)
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner).value(client)
     }
 
-    fn resolve(&self, known: &mut Known, endpoint: &Endpoint) -> Result<Target, Fault> {
-        let unusable = |why: String| Fault::new(fault::BACKEND_SEND).detail(why);
-        let address = Address::parse(&endpoint.url).map_err(unusable)?;
-        if address.tls && self.settings.either.is_none() {
-            return Err(unusable(format!("{} needs TLS, which this gateway was not given", endpoint.url)));
-        }
-        let host =
-            HeaderValue::from_str(address.authority.as_str()).map_err(|error| unusable(error.to_string()))?;
-        let key = (address.tls, endpoint.http2, address.authority.as_str().into());
-        let pool = known.pools.entry(key).or_insert_with(|| Arc::new(self.pool(&address, endpoint.http2)));
-        Ok(Target {
-            pool: pool.clone(),
-            host,
-            scheme: if address.tls { Scheme::HTTPS } else { Scheme::HTTP },
-            authority: address.authority,
-            base: address.base,
-            destination: endpoint.url.as_str().into(),
-        })
+    fn pool_of(&self, address: &Address) -> Arc<Pool> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.tidy();
+        let key = Key {
+            secure: address.secure,
+            http2: address.http2,
+            authority: address.authority.as_str().into(),
+            tls: address.tls.as_ref().map(|tls| tls.fingerprint),
+        };
+        known.pools.entry(key).or_insert_with(|| Arc::new(self.pool(address))).clone()
     }
 
-    fn pool(&self, address: &Address, http2: bool) -> Pool {
-        let tls = |config: &Option<Arc<ClientConfig>>| config.clone().filter(|_| address.tls);
+    fn pool(&self, address: &Address) -> Pool {
+        let (host, port) = (address.host.clone(), address.port);
+        let usual = || self.settings.tls.clone();
+        let own = address.tls.as_ref().map(|tls| (tls.either.clone(), tls.h1_only.clone()));
+        let (either, h1_only) = own.or_else(usual).filter(|_| address.secure).unzip();
+        let server_name = address.tls.as_ref().and_then(|tls| tls.server_name.clone());
+        let to = Destination { host, port, tls: either, server_name };
         Pool {
-            to: address.destination(tls(&self.settings.either)),
-            to_h1: address.destination(tls(&self.settings.h1_only)),
-            prior_knowledge: http2 && !address.tls,
-            may_speak_h2: AtomicBool::new(http2 || address.tls),
+            to_h1: Destination { tls: h1_only, ..to.clone() },
+            to,
+            prior_knowledge: address.http2 && !address.secure,
+            may_speak_h2: AtomicBool::new(address.http2 || address.secure),
             most_idle: self.settings.idle_connections,
             lines: Mutex::default(),
             opening: Mutex::default(),
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -231,6 +234,14 @@ impl Pool {
         if lines.h1.len() < self.most_idle {
             lines.h1.push(line);
         }
+    }
+
+    /// Whether no connection waits for a request.
+    fn is_empty(&self) -> bool {
+        let mut lines = self.lock();
+        lines.h1.retain(|line| !line.sender.is_closed());
+        lines.h2.retain(|trunk| !trunk.is_closed());
+        lines.h1.is_empty() && lines.h2.is_empty()
     }
 
     /// Makes a new connection known to later requests.

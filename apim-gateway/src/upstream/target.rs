@@ -1,13 +1,14 @@
-//! A backend as it is called: the endpoint's URL, taken apart once.
+//! A backend as it is called: a member's URL, taken apart once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use apim_core::model::Endpoint;
+use apim_core::BuildError;
 use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Uri};
 
 use super::pool::Pool;
-use crate::transport::dial::Destination;
+use super::tls::OwnTls;
 
 /// A backend, seen from one worker.
 pub(super) struct Target {
@@ -23,62 +24,63 @@ pub(super) struct Target {
     pub(super) base: Box<str>,
     /// For analytics.
     pub(super) destination: Arc<str>,
+    /// Until a connection must stand.
+    pub(super) connect_timeout: Duration,
+    /// Between two pieces of a response's body.
+    pub(super) body_timeout: Duration,
 }
 
-/// An endpoint's URL, taken apart.
+/// What the targets of all workers have in common.
+#[derive(Debug, Clone)]
 pub(super) struct Address {
+    pub(super) url: Box<str>,
     pub(super) authority: Authority,
+    pub(super) header: HeaderValue,
     pub(super) base: Box<str>,
-    pub(super) tls: bool,
+    pub(super) secure: bool,
+    pub(super) host: String,
+    pub(super) port: u16,
+    /// Whether to speak HTTP/2 by prior knowledge.
+    pub(super) http2: bool,
+    /// TLS of the endpoint's own.
+    pub(super) tls: Option<Arc<OwnTls>>,
+    pub(super) connect_timeout: Duration,
+    pub(super) body_timeout: Duration,
+}
+
+/// Where a URL leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) authority: Authority,
+    pub(super) header: HeaderValue,
+    pub(super) base: Box<str>,
+    pub(super) secure: bool,
     pub(super) host: String,
     pub(super) port: u16,
 }
 
-/// Says what is wrong with an endpoint, if anything is; for deployments to be refused.
-///
-/// # Errors
-///
-/// A sentence about the URL.
-///
-/// ```
-/// use apim_core::model::Endpoint;
-/// use apim_gateway::upstream::check;
-///
-/// assert!(check(&Endpoint::new("https://pets.example/v2")).is_ok());
-/// assert!(check(&Endpoint::new("ftp://pets.example")).is_err());
-/// ```
-pub fn check(endpoint: &Endpoint) -> Result<(), String> {
-    Address::parse(&endpoint.url).map(drop)?;
-    if !(100..=999).contains(&endpoint.timeout_status) {
-        return Err(format!("{} is no HTTP status", endpoint.timeout_status));
-    }
-    Ok(())
-}
-
-impl Address {
-    pub(super) fn parse(url: &str) -> Result<Self, String> {
-        let uri: Uri = url.parse().map_err(|error| format!("`{url}` is not a URL: {error}"))?;
-        let tls = match uri.scheme_str().map(str::to_ascii_lowercase).as_deref() {
+impl Place {
+    pub(super) fn parse(url: &str) -> Result<Self, BuildError> {
+        let wrong = |why: String| BuildError::at("url", why);
+        let uri: Uri = url.parse().map_err(|error| wrong(format!("`{url}` is not a URL: {error}")))?;
+        let secure = match uri.scheme_str().map(str::to_ascii_lowercase).as_deref() {
             Some("http" | "ws") => false,
             Some("https" | "wss") => true,
-            _ => return Err(format!("`{url}` must begin with http://, https://, ws:// or wss://")),
+            _ => return Err(wrong(format!("`{url}` must begin with http://, https://, ws:// or wss://"))),
         };
         if uri.query().is_some() {
-            return Err(format!("`{url}` must not have a query"));
+            return Err(wrong(format!("`{url}` must not have a query")));
         }
         let base = uri.path().trim_end_matches('/').into();
         let Some(authority) = uri.authority().cloned() else {
-            return Err(format!("`{url}` names no host"));
+            return Err(wrong(format!("`{url}` names no host")));
         };
         if authority.as_str().contains('@') {
-            return Err("an endpoint's URL must not hold credentials".to_owned());
+            return Err(wrong("an endpoint's URL must not hold credentials".to_owned()));
         }
+        let header = HeaderValue::from_str(authority.as_str()).map_err(|error| wrong(error.to_string()))?;
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-        let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
-        Ok(Self { authority, base, tls, host, port })
-    }
-
-    pub(super) fn destination(&self, tls: Option<Arc<rustls::ClientConfig>>) -> Destination {
-        Destination { host: self.host.clone(), port: self.port, tls }
+        let port = authority.port_u16().unwrap_or(if secure { 443 } else { 80 });
+        Ok(Self { authority, header, base, secure, host, port })
     }
 }

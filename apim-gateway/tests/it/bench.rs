@@ -8,10 +8,10 @@ use std::time::Duration;
 use apim_core::fault::{Fault, Rescue};
 use apim_core::handler::Backend as _;
 use apim_core::model::{Api, Endpoint};
-use apim_core::{Body, Context, Exchange, Peer, RequestId, Shutdown, Timestamp, Worker};
+use apim_core::{Body, Clock, Context, Exchange, Peer, RequestId, Shutdown, SystemClock, Timestamp, Worker};
 use apim_gateway::server::{Bound, Serve, Server, ServerConfig, ServerError};
 use apim_gateway::transport::tls::{self, Certificate};
-use apim_gateway::upstream::{Upstream, UpstreamConfig};
+use apim_gateway::upstream::{ApiUpstream, Upstream, UpstreamConfig};
 use http::{Request, Response};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -36,7 +36,7 @@ impl Rescue for Number {
 #[derive(Clone)]
 pub struct Straight {
     api: Arc<Api>,
-    upstream: Upstream,
+    upstream: Arc<ApiUpstream>,
 }
 
 impl Serve for Straight {
@@ -78,6 +78,7 @@ pub struct Plan {
     pub endpoint: Endpoint,
     pub server: ServerConfig,
     pub upstream: UpstreamConfig,
+    pub clock: Arc<dyn Clock>,
 }
 
 impl Plan {
@@ -85,7 +86,8 @@ impl Plan {
         let mut server = ServerConfig::default();
         server.http = Some(([127, 0, 0, 1], 0).into());
         server.workers = 2;
-        Self { endpoint: Endpoint::new(url), server, upstream: UpstreamConfig::default() }
+        let upstream = UpstreamConfig::default();
+        Self { endpoint: Endpoint::new(url), server, upstream, clock: Arc::new(SystemClock) }
     }
 
     /// Server and upstream without a listener: as a service that is embedded somewhere.
@@ -95,7 +97,8 @@ impl Plan {
         ))
         .unwrap();
         api.endpoints.production = Some(self.endpoint);
-        let upstream = Upstream::new(self.upstream, 2, Arc::new(Number));
+        let upstream = Upstream::new(self.upstream, 2, self.clock, Arc::new(Number));
+        let upstream = Arc::new(upstream.serve(&api).unwrap());
         (Straight { api: Arc::new(api), upstream }, self.server)
     }
 

@@ -6,6 +6,7 @@ mod bench;
 mod conformance;
 mod drain;
 mod embedded;
+mod endpoints;
 mod gateway;
 mod http1;
 mod http2;

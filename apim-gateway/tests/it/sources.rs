@@ -70,7 +70,7 @@ fn every_mistake_in_every_file_is_told_with_its_place() {
     for told in [
         "a.yaml: ",
         "contxt",
-        "b.yaml: endpoints.production: `ftp://x` must begin with",
+        "b.yaml: endpoints.production.url: `ftp://x` must begin with",
         "c.yaml: the API `b:1` stands in",
         "subscriptions.yaml: s: no application `nobody`",
         "subscriptions.yaml: s: no API `nothing`",

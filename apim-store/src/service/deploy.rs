@@ -254,6 +254,8 @@ impl Reader {
                 policy: policy(operation, "throttlingPolicy"),
                 request,
                 response,
+                examples: Vec::new(),
+                function: None,
             }
         });
         read.collect()
@@ -307,6 +309,7 @@ impl Reader {
         Endpoints {
             production: self.endpoint(config, "production_endpoints"),
             sandbox: self.endpoint(config, "sandbox_endpoints"),
+            ..Endpoints::default()
         }
     }
 

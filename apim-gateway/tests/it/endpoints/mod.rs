@@ -1,0 +1,139 @@
+//! Every kind of endpoint and every setting of one does what it says, through sockets.
+
+mod balance;
+mod failing;
+mod retry;
+mod tls;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering::SeqCst};
+
+use apim_core::Timestamp;
+use apim_core::model::Endpoint;
+use apim_core::testing::ManualClock;
+use serde_json::Value;
+
+use crate::bench::{Got, Plan, Running, Wire, backend};
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+const POST: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi";
+
+/// A backend that answers with its name, until it is told otherwise.
+#[derive(Clone)]
+struct Named {
+    address: SocketAddr,
+    status: Arc<AtomicU16>,
+    asked: Arc<AtomicUsize>,
+}
+
+/// Instead of a status: the connection is closed.
+const HANGS_UP: u16 = 0;
+/// Instead of a status: nothing is ever answered.
+const SILENT: u16 = 1;
+
+impl Named {
+    async fn new(name: &'static str) -> Self {
+        let (status, asked) = (Arc::new(AtomicU16::new(200)), Arc::new(AtomicUsize::new(0)));
+        let (state, count) = (status.clone(), asked.clone());
+        let address = backend(move |_, mut wire| {
+            let (status, asked) = (state.clone(), count.clone());
+            async move {
+                while wire.next().await.is_some() {
+                    asked.fetch_add(1, SeqCst);
+                    match status.load(SeqCst) {
+                        HANGS_UP => return,
+                        SILENT => {
+                            wire.head().await;
+                        }
+                        status => {
+                            let length = name.len();
+                            let head =
+                                format!("HTTP/1.1 {status} -\r\nContent-Length: {length}\r\n\r\n{name}");
+                            wire.send(head).await;
+                        }
+                    }
+                }
+            }
+        })
+        .await;
+        Self { address, status, asked }
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    fn answers(&self, status: u16) {
+        self.status.store(status, SeqCst);
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(SeqCst)
+    }
+}
+
+/// Where nobody listens.
+async fn nobody() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
+}
+
+/// An endpoint, as it would stand in a file.
+fn endpoint(members: &[&str], with: Value) -> Endpoint {
+    let members: Vec<_> = members.iter().map(|url| serde_json::json!({"url": url})).collect();
+    let mut endpoint = match members.as_slice() {
+        [only] => only.clone(),
+        _ => serde_json::json!({"members": members}),
+    };
+    for (name, value) in with.as_object().unwrap() {
+        endpoint[name] = value.clone();
+    }
+    serde_json::from_value(endpoint).unwrap()
+}
+
+/// A gateway before one endpoint, whose clock stands still, with one client.
+struct Scene {
+    clock: Arc<ManualClock>,
+    client: Wire,
+    _gateway: Running,
+}
+
+impl Scene {
+    async fn of(endpoint: Endpoint) -> Self {
+        let mut plan = Plan::to("");
+        plan.endpoint = endpoint;
+        Self::with(plan).await
+    }
+
+    async fn with(mut plan: Plan) -> Self {
+        let clock = Arc::new(ManualClock::at(Timestamp::from_secs(1_700_000_000)));
+        plan.clock = clock.clone();
+        plan.server.workers = 1;
+        let gateway = plan.start();
+        Self { clock, client: gateway.connect().await, _gateway: gateway }
+    }
+
+    async fn ask(&mut self, request: &str) -> Got {
+        self.client.ask(request).await
+    }
+
+    /// Status and body of a GET.
+    async fn get(&mut self) -> (String, String) {
+        let got = self.ask(GET).await;
+        (got.status().to_owned(), got.text().to_owned())
+    }
+
+    /// The bodies of so many GETs, in a row.
+    async fn texts(&mut self, count: usize) -> Vec<String> {
+        let mut texts = Vec::new();
+        for _ in 0..count {
+            texts.push(self.get().await.1);
+        }
+        texts
+    }
+}
+
+fn pair(status: &str, text: &str) -> (String, String) {
+    (status.to_owned(), text.to_owned())
+}
