@@ -222,10 +222,11 @@ impl Builder {
     pub async fn build(self) -> Result<Gateway, BuildError> {
         let current = Current::new(self.workers);
         let proxies = Proxies::new(self.config.trusted_proxies);
+        let texts = Arc::new(Texts::new(self.workers));
         let mut parts = Parts::new(self.clock.clone())
             .with(self.throttle)
             .with(proxies.clone())
-            .with(Arc::new(Texts::new(self.workers)));
+            .with(texts.clone());
         if let Some(sink) = self.analytics {
             parts = parts.with(sink);
         }
@@ -272,6 +273,7 @@ impl Builder {
             formats,
             proxies,
             ids: PerWorker::new(self.workers, Ids::new),
+            texts,
         }))
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use apim_core::{BuildError, Exchange, Fault, Filter, Flow, Link, Parts, Provide};
 
-use crate::gateway::Texts;
+use crate::gateway::{Texts, id_header};
 use crate::rescue::REQUEST_ID;
 
 /// Headers that only a gateway may set. A client's own are removed.
@@ -35,7 +35,7 @@ pub struct Hygiene {
 impl Filter for Hygiene {
     fn request(&self, exchange: &mut Exchange) -> Result<Flow, Fault> {
         remove_ours(exchange);
-        let id = self.texts.of(exchange.context().request_id, exchange.context().worker);
+        let id = id_header(exchange.context().request_id, &self.texts, exchange.context().worker);
         exchange.headers_mut().insert(REQUEST_ID, id);
         Ok(Flow::Continue)
     }
@@ -54,7 +54,7 @@ fn remove_ours(exchange: &mut Exchange) {
 /// `X_Forwarded_For` reads like `X-Forwarded-For` to every backend that speaks CGI. No header needs an
 /// underscore, so whichever alias of a header that matters is removed.
 fn is_ours(name: &str) -> bool {
-    if name.contains('_') {
+    if name.bytes().any(|byte| byte == b'_') {
         let plain = name.replace('_', "-");
         return plain.starts_with("x-forwarded-")
             || ["forwarded", "authorization", "host", "content-length", "transfer-encoding", "apikey"]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use apim_core::handler::Prompt;
 use apim_core::model::{AuthType, Policy, PolicyKind, Quota};
@@ -46,13 +46,23 @@ impl ThrottleEngine for Unlimited {
     }
 }
 
-/// Who is counted where there is no application: its text lives on the stack.
-struct Caller {
+/// Who is counted where there is no application: its text lives on the stack, and is only written when it
+/// is asked for.
+#[derive(Default)]
+struct Caller(OnceLock<Text>);
+
+struct Text {
     text: [u8; 45],
     length: usize,
 }
 
 impl Caller {
+    fn text(&self, address: IpAddr) -> &str {
+        self.0.get_or_init(|| Text::of(address)).as_str()
+    }
+}
+
+impl Text {
     /// An IPv6 network of 64 bits counts as one caller: whoever has one address of it has them all.
     fn of(address: IpAddr) -> Self {
         let address = match address {
@@ -62,10 +72,10 @@ impl Caller {
             }
             v4 => v4,
         };
-        let mut caller = Self { text: [0; 45], length: 0 };
+        let mut text = Self { text: [0; 45], length: 0 };
         // The longest address has 45 characters, so it always fits.
-        let _ = write!(caller, "{address}");
-        caller
+        let _ = write!(text, "{address}");
+        text
     }
 
     fn as_str(&self) -> &str {
@@ -73,7 +83,7 @@ impl Caller {
     }
 }
 
-impl std::fmt::Write for Caller {
+impl std::fmt::Write for Text {
     fn write_str(&mut self, text: &str) -> std::fmt::Result {
         let end = self.length + text.len();
         self.text.get_mut(self.length..end).ok_or(std::fmt::Error)?.copy_from_slice(text.as_bytes());
@@ -126,7 +136,7 @@ impl Throttle {
         };
         let (level, burst, subject) = match known {
             Some(subject) => (Level::Subscription, Level::SubscriptionBurst, subject),
-            None => (Level::Anonymous, Level::AnonymousBurst, caller.as_str()),
+            None => (Level::Anonymous, Level::AnonymousBurst, caller.text(context.client_ip)),
         };
         let policy = policy(view, PolicyKind::Subscription, plan)?;
         let counted = [subject, &*self.site.context, plan];
@@ -164,7 +174,7 @@ impl Throttle {
 impl Prompt for Throttle {
     fn request<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a, Result<Flow, Fault>> {
         let context = exchange.context();
-        let caller = Caller::of(context.client_ip);
+        let caller = Caller::default();
         let decided = match self.keys(context, &caller) {
             Ok(keys) if keys.count == 0 => return Step::Done(Ok(Flow::Continue)),
             Ok(keys) => self.engine.take_now(keys.as_slice(), Cost::ONE),
@@ -174,6 +184,7 @@ impl Prompt for Throttle {
             return Step::Done(outcome(decision));
         }
         Step::wait(async move {
+            let caller = Caller::default();
             let keys = self.keys(context, &caller)?;
             outcome(self.engine.take(keys.as_slice(), Cost::ONE).await)
         })
@@ -218,7 +229,7 @@ mod tests {
 
     #[test]
     fn callers_are_counted_by_address_and_by_network() {
-        let text = |address: &str| Caller::of(address.parse().expect("an address")).as_str().to_owned();
+        let text = |address: &str| Text::of(address.parse().expect("an address")).as_str().to_owned();
         assert_eq!(text("255.255.255.255"), "255.255.255.255");
         assert_eq!(text("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
         assert_eq!(text("2001:db8:1:2::1"), text("2001:db8:1:2:ffff:ffff:ffff:ffff"));

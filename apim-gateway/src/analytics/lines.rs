@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use apim_core::{AnalyticsSink, CallEvent};
 
-use crate::journal::Journal;
+use crate::journal::{Journal, Object};
 
 /// Writes each call as one line of JSON into a file, on a thread of its own.
 ///
@@ -36,8 +36,51 @@ impl Lines {
 
 impl AnalyticsSink for Lines {
     fn record(&self, event: &CallEvent<'_>) {
-        self.0.line(event.worker, |bytes| serde_json::to_writer(bytes, event));
+        self.0.line(event.worker, |bytes| write(event, bytes));
     }
+}
+
+/// What the event's own `Serialize` says, at a fraction of its cost.
+fn write(event: &CallEvent<'_>, out: &mut Vec<u8>) {
+    let digits = event.correlation_id.digits();
+    let mut object = Object::new(out);
+    object
+        .number("requestTimestamp", event.request_timestamp.as_millis())
+        // Digits are ASCII.
+        .text("correlationId", std::str::from_utf8(&digits).unwrap_or_default())
+        .text("keyType", event.key_type)
+        .text("apiId", event.api_id)
+        .text("apiName", event.api_name)
+        .text("apiVersion", event.api_version)
+        .text("apiContext", event.api_context)
+        .text("apiCreator", event.api_creator)
+        .text("apiMethod", event.api_method)
+        .text("apiResourceTemplate", event.api_resource_template)
+        .text("destination", event.destination)
+        .text("applicationId", event.application_id)
+        .text("applicationName", event.application_name)
+        .text("applicationOwner", event.application_owner)
+        .text("userName", event.user_name)
+        .address("userIp", event.user_ip)
+        .text("userAgent", event.user_agent)
+        .number("proxyResponseCode", event.proxy_response_code)
+        .number("targetResponseCode", event.target_response_code)
+        .number("responseLatency", event.response_latency)
+        .number("backendLatency", event.backend_latency)
+        .number("requestMediationLatency", event.request_mediation_latency)
+        .number("responseMediationLatency", event.response_mediation_latency)
+        .number("responseSize", event.response_size);
+    match event.error_code {
+        Some(code) => object.number("errorCode", code),
+        None => object.null("errorCode"),
+    };
+    for (name, text) in [("errorType", event.error_type), ("errorMessage", event.error_message)] {
+        match text {
+            Some(text) => object.text(name, text),
+            None => object.null(name),
+        };
+    }
+    object.end();
 }
 
 #[cfg(test)]
@@ -48,53 +91,52 @@ mod tests {
 
     use super::*;
 
+    fn event(number: u16) -> CallEvent<'static> {
+        CallEvent {
+            worker: Worker(0),
+            request_timestamp: Timestamp::from_secs(1),
+            correlation_id: RequestId(0xab),
+            key_type: "PRODUCTION",
+            api_id: "1",
+            api_name: "a\nb",
+            api_version: "1.0.0",
+            api_context: "/a/1.0.0",
+            api_creator: "ann",
+            api_method: "GET",
+            api_resource_template: "/*",
+            destination: "http://backend",
+            application_id: "7",
+            application_name: "shop \"one\"",
+            application_owner: "ann",
+            user_name: "żółw",
+            user_ip: [192, 0, 2, 1].into(),
+            user_agent: "UNKNOWN",
+            proxy_response_code: number,
+            target_response_code: -1,
+            response_latency: 3,
+            backend_latency: 2,
+            request_mediation_latency: 1,
+            response_mediation_latency: 0,
+            response_size: 1024,
+            error_code: (number > 50).then_some(900_901),
+            error_type: (number > 50).then_some("AUTH"),
+            error_message: None,
+        }
+    }
+
     #[test]
-    fn each_call_is_one_line_of_json() {
+    fn each_call_is_one_line_that_says_what_the_event_says() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("calls.jsonl");
         let lines = Lines::append(&path, u64::MAX, 1).unwrap();
-        for number in 0..100 {
-            lines.record(&CallEvent {
-                worker: Worker(0),
-                request_timestamp: Timestamp::from_secs(1),
-                correlation_id: RequestId(0xab),
-                key_type: "PRODUCTION",
-                api_id: "1",
-                api_name: "a\nb",
-                api_version: "1.0.0",
-                api_context: "/a/1.0.0",
-                api_creator: "ann",
-                api_method: "GET",
-                api_resource_template: "/*",
-                destination: "http://backend",
-                application_id: "7",
-                application_name: "shop",
-                application_owner: "ann",
-                user_name: "ann",
-                user_ip: [192, 0, 2, 1].into(),
-                user_agent: "UNKNOWN",
-                proxy_response_code: number,
-                target_response_code: -1,
-                response_latency: 3,
-                backend_latency: 2,
-                request_mediation_latency: 1,
-                response_mediation_latency: 0,
-                response_size: 1024,
-                error_code: None,
-                error_type: None,
-                error_message: None,
-            });
-        }
+        (0..100).for_each(|number| lines.record(&event(number)));
         assert_eq!(lines.dropped(), 0);
         drop(lines);
         let text = std::fs::read_to_string(path).unwrap();
-        let events: Vec<serde_json::Value> =
-            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        assert!(events.iter().map(|event| event["proxyResponseCode"].as_u64().unwrap()).eq(0..100));
-        let event = &events[7];
-        assert_eq!(event["correlationId"], "000000000000000000000000000000ab");
-        assert_eq!((&event["userIp"], &event["apiName"]), (&"192.0.2.1".into(), &"a\nb".into()));
-        assert_eq!((&event["requestTimestamp"], &event["errorCode"]), (&1000.into(), &().into()));
-        assert!(event.get("worker").is_none());
+        assert_eq!(text.lines().count(), 100);
+        for (number, line) in text.lines().enumerate() {
+            // Member for member, in the same order.
+            assert_eq!(line, serde_json::to_string(&event(number.try_into().unwrap())).unwrap());
+        }
     }
 }

@@ -49,7 +49,8 @@ impl Text {
     }
 
     pub(super) fn as_str(&self) -> &str {
-        self.value.to_str().ok().and_then(|text| text.get(self.range.clone())).unwrap_or_default()
+        let bytes = self.value.as_bytes().get(self.range.clone()).unwrap_or_default();
+        std::str::from_utf8(bytes).unwrap_or_default()
     }
 }
 
@@ -105,10 +106,16 @@ fn bearer(headers: &mut HeaderMap, name: &HeaderName) -> Result<Option<Text>, Fa
     let mut values = headers.get_all(name).iter();
     let Some(first) = values.next() else { return Ok(None) };
     if values.next().is_none() && !first.as_bytes().contains(&b',') {
-        let Some(range) = token(first.to_str().unwrap_or_default()) else { return Ok(None) };
+        let Some(range) = ascii(first).and_then(token) else { return Ok(None) };
         return Ok(headers.remove(name).map(|value| Text { value, range }));
     }
     several(headers, name)
+}
+
+/// The text of a value, if it is ASCII: what `to_str` says, which takes every byte by itself. Tokens are long.
+fn ascii(value: &HeaderValue) -> Option<&str> {
+    let bytes = value.as_bytes();
+    if bytes.is_ascii() { std::str::from_utf8(bytes).ok() } else { None }
 }
 
 /// The seldom case of more than one value, or of more than one scheme in a value.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use apim_core::Claims;
+use foldhash::quality::RandomState;
 
 /// Remembers what verified tokens say, within bounds.
 ///
@@ -15,12 +16,14 @@ use apim_core::Claims;
 /// full it becomes the old half, and what the old half held is forgotten. So what is in use stays, and
 /// forgetting costs nothing per token.
 pub(super) struct Memory {
-    young: HashMap<Box<str>, Arc<Claims>>,
-    old: HashMap<Box<str>, Arc<Claims>>,
+    young: Half,
+    old: Half,
     bytes: usize,
     bounds: Bounds,
     generation: u64,
 }
+
+type Half = HashMap<Box<str>, Arc<Claims>, RandomState>;
 
 /// How much one half may hold.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +34,7 @@ pub(super) struct Bounds {
 
 impl Memory {
     pub(super) fn new(bounds: Bounds) -> Self {
-        Self { young: HashMap::new(), old: HashMap::new(), bytes: 0, bounds, generation: 0 }
+        Self { young: Half::default(), old: Half::default(), bytes: 0, bounds, generation: 0 }
     }
 
     /// Forgets everything if the keys have changed since.

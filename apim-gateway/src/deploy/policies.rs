@@ -4,13 +4,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use apim_core::model::{Policy, PolicyKind, PolicyName, Quota};
+use foldhash::quality::RandomState;
 
 /// The policies of a gateway, by kind and name.
 ///
 /// The tiers that WSO2 ships are known without being told (spec: throttling, section 3), so that a gateway
 /// that runs from a file has them too; a policy of the same name replaces one.
 #[derive(Debug, Clone)]
-pub struct Policies([Arc<HashMap<PolicyName, Policy>>; 3]);
+pub struct Policies([Arc<ByName>; 3]);
+
+type ByName = HashMap<PolicyName, Policy, RandomState>;
 
 /// The tier of calls that need no credential.
 pub const UNAUTHENTICATED: &str = "Unauthenticated";

@@ -2,9 +2,10 @@
 
 use std::borrow::Borrow;
 use std::fmt;
-use std::hash::{BuildHasher as _, Hash, RandomState};
+use std::hash::{BuildHasher as _, Hash};
 use std::sync::Arc;
 
+use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 
 /// Parts a map is divided into.
@@ -18,6 +19,7 @@ const SHARDS: usize = 256;
 pub struct Shards<K, V> {
     shards: Arc<[Arc<Shard<K, V>>]>,
     length: usize,
+    /// Keyed at random, so that nobody can choose keys that collide. Hashes find, keys decide.
     hasher: RandomState,
 }
 
@@ -33,7 +35,7 @@ impl<K, V> Default for Shards<K, V> {
     fn default() -> Self {
         let empty = Arc::new(HashTable::new());
         let shards = (0..SHARDS).map(|_| empty.clone()).collect();
-        Self { shards, length: 0, hasher: RandomState::new() }
+        Self { shards, length: 0, hasher: RandomState::default() }
     }
 }
 

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use apim_core::model::ApiId;
-use apim_core::{Context, Fault, fault};
-use bytes::{BufMut as _, BytesMut};
+use apim_core::{Context, Fault, Worker, fault};
 use http::header::{ACCEPT, ACCESS_CONTROL_REQUEST_METHOD};
 use http::uri::PathAndQuery;
 use http::{Method, StatusCode, Uri, request};
 
+use super::text::Texts;
 use crate::cors::Allowed;
 use crate::deploy::{Deployed, View};
 use crate::rescue::Form;
@@ -20,6 +20,7 @@ pub(super) fn admit<'v>(
     view: &'v View,
     head: &mut request::Parts,
     context: &mut Context,
+    texts: &Texts,
 ) -> Result<&'v Arc<Deployed>, Fault> {
     if wants_problem(head) {
         context.slots.insert(Form::Problem);
@@ -28,7 +29,7 @@ pub(super) fn admit<'v>(
     let uri = head.uri.clone();
     let path = Path::parse(uri.path()).map_err(refused)?;
     if path.is_rewritten() {
-        context.uri = with_path(&uri, path.as_str())?;
+        context.uri = with_path(&uri, path.as_str(), texts, context.worker)?;
     }
     let host = host.as_ref().map(Host::as_str);
     let (deployed, base) = view.route(host, path.as_str()).ok_or_else(|| nobody(view))?;
@@ -40,7 +41,10 @@ pub(super) fn admit<'v>(
     {
         return Err(refused(Ambiguous::Parameters));
     }
-    head.uri = below_context(&uri, &path, base)?;
+    // The path below the context, and the query. A target that is that already is not copied.
+    if base > 0 || path.is_rewritten() || uri.authority().is_some() {
+        head.uri = with_path(&uri, &path.as_str()[base..], texts, context.worker)?;
+    }
     Ok(deployed)
 }
 
@@ -93,26 +97,14 @@ fn below(path: &str, base: usize) -> &str {
     }
 }
 
-/// The path below the context, and the query. A target that is that already is not copied.
-fn below_context(uri: &Uri, path: &Path<'_>, base: usize) -> Result<Uri, Fault> {
-    if base == 0 && !path.is_rewritten() && uri.authority().is_none() {
-        return Ok(uri.clone());
-    }
-    with_path(uri, &path.as_str()[base..])
-}
-
 /// The target in origin form, with another path.
-fn with_path(uri: &Uri, path: &str) -> Result<Uri, Fault> {
+fn with_path(uri: &Uri, path: &str, texts: &Texts, worker: Worker) -> Result<Uri, Fault> {
     let path = if path.is_empty() { "/" } else { path };
-    let query = uri.query();
-    // Exactly as long as needed, since a vector with room left costs another allocation when it is shared.
-    let mut target = BytesMut::with_capacity(path.len() + query.map_or(0, |query| query.len() + 1));
-    target.put_slice(path.as_bytes());
-    if let Some(query) = query {
-        target.put_u8(b'?');
-        target.put_slice(query.as_bytes());
-    }
-    let target = PathAndQuery::from_maybe_shared(target.freeze())
+    let target = match uri.query() {
+        Some(query) => texts.cut(worker, &[path.as_bytes(), b"?", query.as_bytes()]),
+        None => texts.cut(worker, &[path.as_bytes()]),
+    };
+    let target = PathAndQuery::from_maybe_shared(target)
         .map_err(|error| Fault::new(fault::BAD_REQUEST).caused_by(error))?;
     Ok(Uri::from(target))
 }

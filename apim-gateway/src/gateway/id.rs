@@ -1,10 +1,9 @@
 //! Numbers for requests.
 
-use std::fmt;
-
-use apim_core::{PerWorker, RequestId, Worker};
-use bytes::{BufMut as _, BytesMut};
+use apim_core::{RequestId, Worker};
 use http::HeaderValue;
+
+use super::text::Texts;
 
 /// Makes request ids for one worker: no system call, no counter that workers share.
 ///
@@ -38,35 +37,10 @@ fn scrambled(number: u64) -> u64 {
     number ^ number >> 31
 }
 
-/// Request ids as header values, cut from one block after the other, so that hardly any request allocates
-/// one.
-pub(crate) struct Texts(PerWorker<BytesMut>);
-
-impl Texts {
-    /// Hexadecimal digits of an id.
-    const LENGTH: usize = 32;
-    /// Bytes of a block.
-    const BLOCK: usize = 128 * Self::LENGTH;
-
-    pub(crate) fn new(workers: usize) -> Self {
-        Self(PerWorker::new(workers, BytesMut::new))
-    }
-
-    pub(crate) fn of(&self, id: RequestId, worker: Worker) -> HeaderValue {
-        let mut block = self.0.of(worker);
-        if block.capacity() < Self::LENGTH {
-            *block = BytesMut::with_capacity(Self::BLOCK);
-        }
-        block.put_slice(&id.digits());
-        let text = block.split().freeze();
-        HeaderValue::from_maybe_shared(text).unwrap_or(HeaderValue::from_static(""))
-    }
-}
-
-impl fmt::Debug for Texts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Texts")
-    }
+/// A request id as a header value.
+pub(crate) fn header(id: RequestId, texts: &Texts, worker: Worker) -> HeaderValue {
+    let text = texts.cut(worker, &[&id.digits()]);
+    HeaderValue::from_maybe_shared(text).unwrap_or(HeaderValue::from_static(""))
 }
 
 #[cfg(test)]
@@ -79,7 +53,7 @@ mod tests {
         let mut ids = Ids::new();
         for _ in 0..1000 {
             let id = ids.next();
-            assert_eq!(texts.of(id, Worker(0)).as_bytes(), id.to_string().as_bytes());
+            assert_eq!(header(id, &texts, Worker(0)).as_bytes(), id.to_string().as_bytes());
         }
     }
 }

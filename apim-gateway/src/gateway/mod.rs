@@ -5,6 +5,7 @@ mod id;
 mod proxies;
 mod sent;
 mod service;
+mod text;
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,7 +21,8 @@ use http::{Request, Response, request};
 pub use proxies::Proxies;
 pub use sent::Sent;
 
-pub(crate) use id::{Ids, Texts};
+pub(crate) use id::{Ids, header as id_header};
+pub(crate) use text::Texts;
 
 use crate::builder::Builder;
 use crate::deploy::{self, Current, Deployer, Report};
@@ -40,6 +42,7 @@ pub(crate) struct Inner {
     pub(crate) formats: Formats,
     pub(crate) proxies: Proxies,
     pub(crate) ids: PerWorker<Ids>,
+    pub(crate) texts: Arc<Texts>,
 }
 
 impl Gateway {
@@ -61,7 +64,7 @@ impl Gateway {
         let mut context = Box::new(self.context(&head, peer, worker));
         let pinned = self.0.current.pin(worker);
         context.pin(pinned.clone());
-        match admit::admit(&pinned.0, &mut head, &mut context) {
+        match admit::admit(&pinned.0, &mut head, &mut context, &self.0.texts) {
             Ok(deployed) => {
                 context.on_completion(deployed.pipeline.completion());
                 let exchange = Exchange::new(Request::from_parts(head, body), context);

@@ -6,6 +6,7 @@
 //! collects is bounded; what finds no room on it is dropped and counted.
 
 mod log;
+mod object;
 
 use std::fmt;
 use std::io;
@@ -18,6 +19,8 @@ use std::time::Duration;
 use apim_core::{PerWorker, Worker};
 
 use log::Log;
+
+pub(crate) use object::Object;
 
 /// Bytes on a page when the writer is called. Some hundred lines, so that calling it costs each nothing.
 const FULL: usize = 64 << 10;
@@ -64,9 +67,8 @@ impl Journal {
         Ok(Self { shared, writer: Some(writer) })
     }
 
-    /// Adds one line. `write` puts it at the end of the bytes it is given, without a line feed; a line that
-    /// it fails to write is dropped and counted.
-    pub(crate) fn line<E>(&self, worker: Worker, write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) {
+    /// Adds one line. `write` puts it at the end of the bytes it is given, without a line feed.
+    pub(crate) fn line(&self, worker: Worker, write: impl FnOnce(&mut Vec<u8>)) {
         if self.shared.line(worker, write) {
             self.call_writer();
         }
@@ -94,14 +96,14 @@ impl Shared {
     }
 
     /// Adds a line; true when it filled the page.
-    fn line<E>(&self, worker: Worker, write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> bool {
+    fn line(&self, worker: Worker, write: impl FnOnce(&mut Vec<u8>)) -> bool {
         let mut page = self.pages.of(worker);
         let before = page.bytes.len();
-        if before >= MOST || write(&mut page.bytes).is_err() {
-            page.bytes.truncate(before);
+        if before >= MOST {
             self.lost(1);
             return false;
         }
+        write(&mut page.bytes);
         page.bytes.push(b'\n');
         page.lines += 1;
         before < FULL && page.bytes.len() >= FULL
@@ -161,17 +163,13 @@ impl fmt::Debug for Journal {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use std::convert::Infallible;
     use std::fs;
     use std::time::Instant;
 
     use super::*;
 
     fn put(journal: &Journal, worker: usize, line: &str) {
-        journal.line::<Infallible>(Worker(worker), |bytes| {
-            bytes.extend_from_slice(line.as_bytes());
-            Ok(())
-        });
+        journal.line(Worker(worker), |bytes| bytes.extend_from_slice(line.as_bytes()));
     }
 
     #[test]
@@ -220,28 +218,10 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_is_counted_and_leaves_no_half_line() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("lines");
-        let journal = Journal::append(path.clone(), u64::MAX, 1).unwrap();
-        journal.line(Worker(0), |bytes| {
-            bytes.extend_from_slice(b"half");
-            Err(())
-        });
-        put(&journal, 0, "whole");
-        assert_eq!(journal.dropped(), 1);
-        drop(journal);
-        assert_eq!(fs::read_to_string(path).unwrap(), "whole\n");
-    }
-
-    #[test]
     fn a_disk_that_stands_still_costs_lines_but_no_more_memory() {
         // Nobody collects these pages.
         let shared = Shared::new(1);
-        let mebibyte = |bytes: &mut Vec<u8>| {
-            bytes.resize(bytes.len() + (1 << 20), b'x');
-            Ok::<_, Infallible>(())
-        };
+        let mebibyte = |bytes: &mut Vec<u8>| bytes.resize(bytes.len() + (1 << 20), b'x');
         let filled = (0..20).filter(|_| shared.line(Worker(0), mebibyte)).count();
         assert_eq!(filled, 1, "the writer is called once a page");
         assert_eq!(shared.dropped.load(Relaxed), 20 - 8);

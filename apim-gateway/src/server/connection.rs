@@ -30,6 +30,9 @@ use crate::transport::watch::Sweep;
 /// How every HTTP/2 connection begins (RFC 9113 section 3.4); no HTTP/1.1 request begins with `PRI `.
 const PREFACE: &[u8] = b"PRI ";
 
+/// How many header lines hyper accepts when it is told nothing.
+const USUAL_HEADERS: usize = 100;
+
 /// How long a client has to take the word that its connection ends.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -44,9 +47,12 @@ impl Protocols {
         let mut http1 = http1::Builder::new();
         http1
             .max_header_size(limits.head_bytes)
-            .max_headers(limits.headers)
             // Deadlines of heads are watched by the slot, which needs no timer per request.
             .header_read_timeout(None);
+        // Its own limit hyper keeps in an array that costs nothing, any other in one that it fills each time.
+        if limits.headers != USUAL_HEADERS {
+            http1.max_headers(limits.headers);
+        }
         let mut http2 = http2::Builder::new(Streams::new(sweep.clone()));
         http2
             .timer(TokioTimer::new())

@@ -1,6 +1,7 @@
 //! Headers that mean one hop only (RFC 9110 section 7.6.1), and what is left of them at the next.
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use smallvec::SmallVec;
 
 /// Drops what the client meant for this hop alone, so that nothing added later can be named away.
 ///
@@ -86,16 +87,18 @@ fn keep_only_trailers(headers: &mut HeaderMap) {
 }
 
 /// Drops `Connection` and all headers it names. Says whether it named an upgrade.
+///
+/// Nearly every message that has the header says `keep-alive` in it, so nothing here allocates.
 fn drop_named(headers: &mut HeaderMap) -> bool {
-    let values: Vec<HeaderValue> = headers.get_all(header::CONNECTION).iter().cloned().collect();
-    headers.remove(header::CONNECTION);
+    let header::Entry::Occupied(entry) = headers.entry(header::CONNECTION) else { return false };
+    let values: SmallVec<[HeaderValue; 2]> = entry.remove_entry_mult().1.collect();
     let mut upgrade = false;
     for token in values.iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b',')) {
         let token = token.trim_ascii();
         if token.eq_ignore_ascii_case(b"upgrade") {
             upgrade = true;
-        } else if let Ok(name) = HeaderName::from_bytes(token)
-            && may_be_named(&name)
+        } else if may_be_named(token)
+            && let Ok(name) = std::str::from_utf8(token)
         {
             headers.remove(name);
         }
@@ -104,18 +107,22 @@ fn drop_named(headers: &mut HeaderMap) -> bool {
 }
 
 /// What frames or addresses a message belongs to every hop; naming it away would change what the message is.
-/// What a proxy in front of us says about its client was not the client's to take away.
-fn may_be_named(name: &HeaderName) -> bool {
-    !matches!(
-        *name,
-        header::HOST
-            | header::CONTENT_LENGTH
-            | header::CONTENT_TYPE
-            | header::TRANSFER_ENCODING
-            | header::TE
-            | header::FORWARDED
-    ) && !name.as_str().starts_with("x-forwarded-")
-        && name != "x-real-ip"
+/// What a proxy in front of us says about its client was not the client's to take away. `Keep-Alive` goes
+/// in any case, so there is no need to look for it once more.
+fn may_be_named(name: &[u8]) -> bool {
+    const FORWARDED: &[u8] = b"x-forwarded-";
+    let needed: [&[u8]; 8] = [
+        b"keep-alive",
+        b"host",
+        b"content-length",
+        b"content-type",
+        b"transfer-encoding",
+        b"te",
+        b"forwarded",
+        b"x-real-ip",
+    ];
+    let is_forwarded = name.get(..FORWARDED.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(FORWARDED));
+    !is_forwarded && !needed.iter().any(|needed| name.eq_ignore_ascii_case(needed))
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ pub(crate) struct Seen {
 }
 
 /// Answers nothing, and allocates nothing.
-struct Silent;
+pub(crate) struct Silent;
 
 impl Backend for Silent {
     async fn call(&self, exchange: Exchange) -> Answer {
