@@ -19,18 +19,26 @@ pub(crate) struct Deployer {
     chain: Chain,
     clock: Arc<dyn Clock>,
     current: Current,
+    memory: Mutex<Memory>,
+    loaded: watch::Sender<bool>,
+}
+
+/// What is remembered from one change to the next.
+#[derive(Default)]
+struct Memory {
     /// Former views that some request may still hold. Freeing a large one takes time, which is spent here
     /// and not by a worker.
-    retired: Mutex<Vec<Arc<View>>>,
-    loaded: watch::Sender<bool>,
+    retired: Vec<Arc<View>>,
+    /// APIs whose place another one holds, in the order in which they were refused it.
+    waiting: Vec<Arc<Site>>,
 }
 
 /// What could not be brought into force. Everything else has been. An API that is refused is served on in its
 /// former revision; anything else that is refused in an event leaves in force what was, and in a whole
 /// snapshot is missing, since what a snapshot does not vouch for opens nothing.
 ///
-/// An API that is refused because another holds its place is not tried again when that one goes: deploy it
-/// anew, or load a snapshot.
+/// An API that is refused because another holds its place gets it when that one goes, if nothing newer has been
+/// said about it by then.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Report {
@@ -60,7 +68,7 @@ impl std::error::Error for Refused {}
 
 impl Deployer {
     pub(crate) fn new(chain: Chain, clock: Arc<dyn Clock>, current: Current) -> Self {
-        Self { chain, clock, current, retired: Mutex::default(), loaded: watch::Sender::new(false) }
+        Self { chain, clock, current, memory: Mutex::default(), loaded: watch::Sender::new(false) }
     }
 
     /// Whether a snapshot is in force.
@@ -70,7 +78,8 @@ impl Deployer {
 
     /// Brings a whole snapshot into force in place of what was.
     pub(crate) async fn load(&self, snapshot: Snapshot) -> Report {
-        let mut retired = self.retired.lock().await;
+        let mut memory = self.memory.lock().await;
+        memory.waiting.clear();
         let former = self.current.load().clone();
         let mut view = former.emptied();
         let mut report = Report { revision: snapshot.revision(), refused: Vec::new() };
@@ -79,32 +88,35 @@ impl Deployer {
             if index % 64 == 63 {
                 tokio::task::yield_now().await;
             }
-            if let Err(refused) = self.bring(&mut view, &former, change).await {
+            if let Err(refused) = self.bring(&mut view, &former, change, &mut memory.waiting).await {
                 report.refuse(refused);
             }
         }
         view.forget_expired(self.clock.now());
         view.stands_at(snapshot.revision());
-        self.swap(&mut retired, view);
+        self.swap(&mut memory.retired, view);
         self.loaded.send_replace(true);
         report
     }
 
     /// Brings one event into force. One that is in force already does nothing.
     pub(crate) async fn apply(&self, event: Event) -> Report {
-        let mut retired = self.retired.lock().await;
+        let mut memory = self.memory.lock().await;
         let former = self.current.load().clone();
         let mut report = Report { revision: former.revision(), refused: Vec::new() };
         if event.revision <= former.revision() {
             return report;
         }
         let mut view = View::clone(&former);
-        if let Err(refused) = self.bring(&mut view, &former, &event.change).await {
+        if let Err(refused) = self.bring(&mut view, &former, &event.change, &mut memory.waiting).await {
             report.refuse(refused);
+        }
+        if let Change::ApiDeployed(_) | Change::ApiUndeployed(_) = event.change {
+            self.let_in(&mut view, &mut memory.waiting, &mut report).await;
         }
         view.stands_at(event.revision);
         report.revision = event.revision;
-        self.swap(&mut retired, view);
+        self.swap(&mut memory.retired, view);
         report
     }
 
@@ -114,9 +126,22 @@ impl Deployer {
     }
 
     /// Builds what has to be built and puts it into the view.
-    async fn bring(&self, view: &mut View, former: &View, change: &Change) -> Result<(), Refused> {
+    async fn bring(
+        &self,
+        view: &mut View,
+        former: &View,
+        change: &Change,
+        waiting: &mut Vec<Arc<Site>>,
+    ) -> Result<(), Refused> {
         let update = match change {
-            Change::ApiDeployed(api) => return self.deploy(view, former, api).await,
+            Change::ApiDeployed(api) => {
+                waiting.retain(|site| site.api.id != api.id);
+                return self.deploy(view, former, api, waiting).await;
+            }
+            Change::ApiUndeployed(id) => {
+                waiting.retain(|site| site.api.id != *id);
+                Update::Other(change.clone())
+            }
             Change::ApiKeySaved(key) => {
                 Update::Key(Key::new(key).map_err(|error| refused(format!("API key {}", key.id), error))?)
             }
@@ -131,14 +156,22 @@ impl Deployer {
     }
 
     /// Deploys an API. If that is refused, the revision that was served so far is kept.
-    async fn deploy(&self, view: &mut View, former: &View, api: &Arc<Api>) -> Result<(), Refused> {
+    async fn deploy(
+        &self,
+        view: &mut View,
+        former: &View,
+        api: &Arc<Api>,
+        waiting: &mut Vec<Arc<Site>>,
+    ) -> Result<(), Refused> {
         let before = former.api(&api.id);
-        let named = |error| refused(format!("API {}:{} ({})", api.name, api.version, api.id), error);
         // A snapshot mostly brings what is deployed already.
         if let Some(deployed) = before.filter(|deployed| deployed.site().source() == api) {
-            return keep(view, deployed).map_err(named);
+            return keep(view, deployed).map_err(|taken| {
+                waiting.push(deployed.site().clone());
+                refused(subject(api), taken)
+            });
         }
-        match self.build(view, api).await {
+        match self.build(view, api, waiting).await {
             Ok(deployed) => view.update(Update::Deploy(Arc::new(deployed))),
             Err(error) => {
                 if let Some(deployed) = before
@@ -146,16 +179,37 @@ impl Deployer {
                 {
                     tracing::error!(api = %api.id, error = %taken, "the former revision cannot be kept either");
                 }
-                return Err(named(error));
+                return Err(refused(subject(api), error));
             }
         }
         Ok(())
     }
 
-    async fn build(&self, view: &View, api: &Arc<Api>) -> Result<Deployed, BuildError> {
-        let site = Site::new(api)?;
-        free(view, site.bases(), &api.id)?;
-        self.chain.build(Arc::new(site)).await
+    async fn build(
+        &self,
+        view: &View,
+        api: &Arc<Api>,
+        waiting: &mut Vec<Arc<Site>>,
+    ) -> Result<Deployed, BuildError> {
+        let site = Arc::new(Site::new(api)?);
+        free(view, site.bases(), &api.id).inspect_err(|_| waiting.push(site.clone()))?;
+        self.chain.build(site).await
+    }
+
+    /// Deploys those who waited for a place that is free now. Who moves there may leave a place to another.
+    async fn let_in(&self, view: &mut View, waiting: &mut Vec<Arc<Site>>, report: &mut Report) {
+        let is_free = |view: &View, site: &Site| view.taken(site.bases(), &site.api.id).is_none();
+        while let Some(first) = waiting.iter().position(|site| is_free(view, site)) {
+            let site = waiting.remove(first);
+            let subject = subject(&site.api);
+            match self.chain.build(site).await {
+                Ok(deployed) => {
+                    tracing::info!(subject, "its place has become free: it is deployed");
+                    view.update(Update::Deploy(Arc::new(deployed)));
+                }
+                Err(error) => report.refuse(refused(subject, error)),
+            }
+        }
     }
 }
 
@@ -171,6 +225,10 @@ fn keep(view: &mut View, deployed: &Arc<Deployed>) -> Result<(), BuildError> {
 
 fn free(view: &View, bases: &[Base], api: &ApiId) -> Result<(), BuildError> {
     view.taken(bases, api).map_or(Ok(()), |taken| Err(BuildError::at("context", taken)))
+}
+
+fn subject(api: &Api) -> String {
+    format!("API {}:{} ({})", api.name, api.version, api.id)
 }
 
 fn key_set(view: &View, config: &KeyManagerConfig) -> Result<KeySet, BuildError> {

@@ -37,15 +37,47 @@ async fn an_api_that_cannot_be_built_is_reported_and_the_former_revision_stays()
 }
 
 #[tokio::test]
-async fn two_apis_do_not_share_a_versioned_context() {
+async fn two_apis_do_not_share_a_versioned_context_and_who_was_refused_it_gets_it_when_it_is_free() {
     let bench = Bench::new().await;
     let report = bench.apply(deployed(json!({"id": "rival"}))).await;
     let text = report.refused[0].to_string();
     assert!(text.ends_with("context: the API pets holds the path /petstore/1.0.0 already"), "{text}");
-    bench.apply(Change::ApiUndeployed("pets".into())).await;
-    assert_eq!(bench.get("/petstore/1.0.0/open", &[]).await.status, 404);
-    assert!(bench.apply(deployed(json!({"id": "rival"}))).await.refused.is_empty());
+    assert_eq!(serves(&bench), Some("pets".into()));
+    let report = bench.apply(Change::ApiUndeployed("pets".into())).await;
+    assert!(report.refused.is_empty(), "{report:?}");
+    assert_eq!(serves(&bench), Some("rival".into()));
     assert_eq!(bench.get("/petstore/1.0.0/open", &[]).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_place_becomes_free_when_its_holder_moves_and_goes_to_who_was_first_refused_it() {
+    let bench = Bench::new().await;
+    bench.apply(deployed(json!({"id": "first"}))).await;
+    bench.apply(deployed(json!({"id": "second"}))).await;
+    bench.apply(deployed(json!({"context": "/elsewhere"}))).await;
+    assert_eq!(serves(&bench), Some("first".into()));
+    // A snapshot forgets who waits, since it says itself what there is.
+    let changes = [deployed(json!({"id": "holder"})), deployed(json!({"id": "later"}))];
+    bench.gateway.load(Snapshot::new(Revision(50), changes)).await;
+    bench.gateway.apply(step(51, Change::ApiUndeployed("holder".into())).unwrap()).await;
+    assert_eq!((serves(&bench), bench.gateway.current().load().len()), (Some("later".into()), 1));
+}
+
+#[tokio::test]
+async fn who_waits_for_a_place_is_forgotten_with_what_asked_for_it() {
+    let bench = Bench::new().await;
+    bench.apply(deployed(json!({"id": "gone"}))).await;
+    bench.apply(Change::ApiUndeployed("gone".into())).await;
+    bench.apply(deployed(json!({"id": "moved"}))).await;
+    bench.apply(deployed(json!({"id": "moved", "context": "/moved"}))).await;
+    bench.apply(Change::ApiUndeployed("pets".into())).await;
+    assert_eq!((serves(&bench), bench.gateway.current().load().len()), (None, 1));
+}
+
+/// Who serves the pet store's place.
+fn serves(bench: &Bench) -> Option<String> {
+    let view = bench.gateway.current().load();
+    view.route(None, "/petstore/1.0.0/open").map(|(deployed, _)| deployed.api().id.to_string())
 }
 
 #[tokio::test]
