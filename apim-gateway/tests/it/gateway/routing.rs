@@ -31,7 +31,7 @@ async fn a_path_and_a_method_that_nobody_declared_are_told_apart_before_authenti
         (reply.status.as_u16(), reply.text.as_str()),
         (
             404,
-            "{\"code\":\"404\",\"type\":\"Status report\",\"message\":\"Not Found\",\"description\":\"No matching \
+            "{\"code\":\"404\",\"type\":\"Status report\",\"message\":\"Runtime Error\",\"description\":\"No matching \
              resource found for given API Request\"}"
         )
     );
