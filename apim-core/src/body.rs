@@ -13,6 +13,7 @@ use sync_wrapper::SyncWrapper;
 
 use crate::BoxError;
 use crate::message::{MessageFormatter, Payload};
+use crate::unwind;
 
 /// The body of a request or response.
 ///
@@ -111,7 +112,7 @@ impl Kind {
             Self::Full(bytes) => Ok(Some(bytes)),
             Self::Built(built) => {
                 let mut out = BytesMut::new();
-                built.formatter.format(&built.payload, &mut out)?;
+                unwind::call(|| built.formatter.format(&built.payload, &mut out))??;
                 Ok(Some(out.freeze()))
             }
             Self::Lost => Err("the body was read in part and given up".into()),

@@ -2,7 +2,6 @@
 
 use std::pin::Pin;
 
-use async_trait::async_trait;
 use futures_core::Stream;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,7 +16,8 @@ use crate::model::{
 
 /// The number of a change. Numbers are gap-free and rise by one with each event of one control plane.
 ///
-/// It is also the cursor of [`EventBus::subscribe`]: *everything after this, please*.
+/// It is also the cursor of [`SnapshotSource::changes`](crate::SnapshotSource::changes): *everything after this,
+/// please*.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
@@ -173,43 +173,6 @@ pub enum BusError {
 
 /// Events in order of their numbers. It ends only with the bus, or after an error.
 pub type EventStream = Pin<Box<dyn Stream<Item = Result<Event, BusError>> + Send>>;
-
-/// Carries events from where they are committed to whoever must know.
-///
-/// The bus is not the truth, the outbox table is: a bus may lose its memory, a reader then resumes from the
-/// cursor it holds. Implementations must deliver in order and without gaps, or fail the stream.
-///
-/// Both calls are cold. Dropping the future of `publish` may leave the event unpublished; dropping an
-/// [`EventStream`] ends the subscription.
-///
-/// ```
-/// use apim_core::{BusError, Event, EventBus, EventStream, Revision};
-///
-/// /// Forgets everything; good for a gateway that never changes.
-/// struct Silent;
-///
-/// #[apim_core::async_trait]
-/// impl EventBus for Silent {
-///     async fn publish(&self, _: Event) -> Result<(), BusError> {
-///         Ok(())
-///     }
-///     async fn subscribe(&self, _: Option<Revision>) -> Result<EventStream, BusError> {
-///         Ok(apim_core::event::never())
-///     }
-/// }
-/// ```
-#[async_trait]
-pub trait EventBus: Send + Sync + 'static {
-    /// Makes an event known. Called once per event, after its transaction has committed, in order.
-    async fn publish(&self, event: Event) -> Result<(), BusError>;
-
-    /// All events after the cursor; without one, all from now on.
-    ///
-    /// # Errors
-    ///
-    /// [`BusError::TooOld`] if events after the cursor are no longer kept.
-    async fn subscribe(&self, from: Option<Revision>) -> Result<EventStream, BusError>;
-}
 
 /// A stream that yields nothing and never ends.
 pub fn never() -> EventStream {

@@ -19,6 +19,7 @@ use crate::fault::{Fault, Rescue};
 use crate::key_manager::Claims;
 use crate::message::{ContentError, Formats, Message, Payload};
 use crate::model::{Api, Application, ClientId, KeyType, Operation, Subscription, UserName};
+use crate::unwind;
 use crate::worker::Worker;
 
 /// A request with its context: what handlers see before the backend.
@@ -185,6 +186,15 @@ impl Answer {
         let (head, body) = rescue.rescue(&fault, &self.context).into_parts();
         self.message = Message::new(head, body);
         self.context.fault = Some(Arc::new(fault));
+    }
+
+    /// See [`Message::write`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn write(&mut self) -> Result<(), ContentError> {
+        self.message.write(&self.context.formats)
     }
 
     /// Takes it apart.
@@ -432,7 +442,9 @@ impl Clone for Context {
 impl Drop for Context {
     fn drop(&mut self) {
         if let Some(completion) = self.completion.take() {
-            completion.complete(&Outcome::of(self));
+            // A context may be dropped by a panic that unwinds, and a second one then would end the process. The
+            // panic hook has told of it.
+            let _ = unwind::call(|| completion.complete(&Outcome::of(self)));
         }
     }
 }

@@ -16,9 +16,8 @@
 //!
 //! # The life of a change
 //!
-//! A write in the control plane commits together with an [`Event`], numbered without gaps. An [`EventBus`]
-//! carries it; a gateway reads it from its [`SnapshotSource`], applies it to what it serves, and reports
-//! the [`Revision`]. A [`Snapshot`] is the same thing in bulk: the changes that lead to the present.
+//! A write in the control plane commits together with an [`Event`], numbered without gaps. A gateway reads it
+//! from its [`SnapshotSource`], applies it to what it serves, and reports the [`Revision`]. A [`Snapshot`] is the same thing in bulk: the changes that lead to the present.
 //!
 //! # Plugging in
 //!
@@ -84,12 +83,13 @@ pub mod store;
 pub mod testing;
 pub mod throttle;
 pub mod transport;
+pub mod unwind;
 pub mod worker;
 
 pub use analytics::{AnalyticsSink, CallEvent, Outcome};
 pub use body::Body;
 pub use clock::{Clock, SystemClock, Timestamp};
-pub use event::{BusError, Change, Event, EventBus, EventStream, Revision};
+pub use event::{BusError, Change, Event, EventStream, Revision};
 pub use exchange::{Answer, Context, Exchange, Peer, Principal, RequestId};
 pub use fault::{Fault, OrFault};
 pub use handler::{Backend, Filter, Flow, Handler, Link, Pipeline, Prompt, Route, Step};

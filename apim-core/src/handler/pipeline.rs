@@ -10,7 +10,8 @@ use super::{Erased, Flow, Link, Route, Step};
 use crate::analytics::Outcome;
 use crate::body::Body;
 use crate::exchange::{Answer, Completion, Context, Exchange};
-use crate::fault::Rescue;
+use crate::fault::{Fault, Rescue};
+use crate::unwind;
 
 /// The inner end of a pipeline: whoever gets the answer.
 ///
@@ -26,6 +27,8 @@ pub trait Backend: Send + Sync + 'static {
 /// The list is folded from the backend outwards. Neighbouring handlers and filters become one flat segment,
 /// walked forth and back by a loop; a layer wraps everything behind it as a [`Route`]. Without layers
 /// nothing is boxed but what a handler itself awaits.
+///
+/// A handler or layer that panics has failed, as one that returns a fault has ([`unwind`]).
 ///
 /// At a layer the context travels as a copy in the extensions of request and response, and the original
 /// waits outside: layers may clone requests, drop them, or answer on their own.
@@ -49,7 +52,10 @@ struct All(Box<[Arc<dyn Erased>]>);
 
 impl Completion for All {
     fn complete(&self, outcome: &Outcome<'_>) {
-        self.0.iter().for_each(|step| step.complete(outcome));
+        for step in &self.0 {
+            // One that panics keeps nobody else from learning of the end. The panic hook has told of it.
+            let _ = unwind::call(|| step.complete(outcome));
+        }
     }
 }
 
@@ -100,36 +106,58 @@ impl<B> fmt::Debug for Pipeline<B> {
 
 impl Segment {
     async fn run<B: Backend>(&self, inner: &Inner<B>, rescue: &dyn Rescue, mut exchange: Exchange) -> Answer {
-        let mut passed = self.0.len();
-        let mut stopped = None;
-        for (index, (name, step)) in self.0.iter().enumerate() {
-            // Not `step.await`: what is there already need not move through a future, and a response is large.
-            let flow = match step.request(&mut exchange) {
-                Step::Done(flow) => flow,
-                Step::Wait(future) => future.await,
-            };
-            match flow {
-                Ok(Flow::Continue) => continue,
-                stop => {
-                    passed = index;
-                    exchange.context_mut().answered_by = Some(name);
-                    stopped = Some(stop);
-                    break;
-                }
-            }
+        let mut passed = 0;
+        let stopped = unwind::wait(self.forth(&mut exchange, &mut passed)).await;
+        let stopped = stopped.unwrap_or_else(|panicked| Some(Err(panicked.fault(self.0[passed].0))));
+        if stopped.is_some() {
+            exchange.context_mut().answered_by = Some(self.0[passed].0);
         }
         let mut answer = match stopped {
-            None => inner.call(exchange).await,
-            Some(Ok(Flow::Respond(response))) => exchange.answer(response),
-            Some(Ok(Flow::Continue)) => exchange.answer(Response::default()),
+            None => inner.call(exchange, rescue).await,
+            Some(Ok(response)) => exchange.answer(response),
             Some(Err(fault)) => {
                 let mut answer = exchange.answer(Response::default());
                 answer.fail(fault, rescue);
                 answer
             }
         };
-        for (name, step) in self.0[..passed].iter().rev() {
-            let result = match step.response(&mut answer) {
+        while passed > 0 {
+            if let Err(panicked) = unwind::wait(self.back(&mut answer, &mut passed, rescue)).await {
+                let name = self.0[passed].0;
+                answer.context_mut().answered_by = Some(name);
+                answer.fail(panicked.fault(name), rescue);
+            }
+        }
+        answer
+    }
+
+    /// Counts up to the step that answers or fails, if one does.
+    async fn forth(
+        &self,
+        exchange: &mut Exchange,
+        passed: &mut usize,
+    ) -> Option<Result<Response<Body>, Fault>> {
+        for (_, step) in &self.0 {
+            // Not `step.await`: what is there already need not move through a future, and a response is large.
+            let flow = match step.request(exchange) {
+                Step::Done(flow) => flow,
+                Step::Wait(future) => future.await,
+            };
+            match flow {
+                Ok(Flow::Continue) => *passed += 1,
+                Ok(Flow::Respond(response)) => return Some(Ok(response)),
+                Err(fault) => return Some(Err(fault)),
+            }
+        }
+        None
+    }
+
+    /// Counts down.
+    async fn back(&self, answer: &mut Answer, passed: &mut usize, rescue: &dyn Rescue) {
+        while let Some(index) = passed.checked_sub(1) {
+            *passed = index;
+            let (name, step) = &self.0[index];
+            let result = match step.response(answer) {
                 Step::Done(result) => result,
                 Step::Wait(future) => future.await,
             };
@@ -138,12 +166,11 @@ impl Segment {
                 answer.fail(fault, rescue);
             }
         }
-        answer
     }
 }
 
 impl<B: Backend> Inner<B> {
-    async fn call(&self, exchange: Exchange) -> Answer {
+    async fn call(&self, exchange: Exchange, rescue: &dyn Rescue) -> Answer {
         match self {
             Self::Backend(backend) => backend.call(exchange).await,
             Self::Layer(name, route) => {
@@ -151,7 +178,15 @@ impl<B: Backend> Inner<B> {
                 let (head, body) = message.into_parts(&context.formats);
                 let mut request = Request::from_parts(head, body);
                 request.extensions_mut().insert(context.clone());
-                let mut response = route.call(request).await;
+                let mut response = match unwind::wait(route.call(request)).await {
+                    Ok(response) => response,
+                    Err(panicked) => {
+                        context.answered_by = Some(name);
+                        let mut answer = Answer::new(Response::default(), context);
+                        answer.fail(panicked.fault(name), rescue);
+                        return answer;
+                    }
+                };
                 // A layer that answered by itself returns no copy; the original knows enough then.
                 match response.extensions_mut().remove::<Box<Context>>() {
                     Some(mut copy) => context.catch_up(&mut copy),

@@ -17,6 +17,7 @@ pub use formatter::MessageFormatter;
 pub use payload::{ContentError, Custom, Payload};
 
 use crate::body::{Body, Memory};
+use crate::unwind;
 
 /// A head that has headers: `request::Parts` or `response::Parts`.
 pub trait Head: sealed::Sealed {
@@ -153,13 +154,7 @@ impl<H: Head> Message<H> {
     /// end is lost: it stays an error for whoever asks next, and for the backend.
     pub async fn bytes(&mut self, formats: &Formats) -> Result<&Bytes, ContentError> {
         self.read(formats).await?;
-        if let Content::Changed(payload) = &self.content {
-            let mut out = BytesMut::new();
-            let media_type = formats.formatter(self.head.headers()).format(payload, &mut out)?;
-            settle_type(self.head.headers_mut(), media_type);
-            self.content = Content::Read(out.freeze(), None);
-            self.resized();
-        }
+        self.write(formats)?;
         match &self.content {
             Content::Read(bytes, _) => Ok(bytes),
             Content::Stream(_) | Content::Changed(_) => Err(ContentError::Upgraded),
@@ -198,24 +193,32 @@ impl<H: Head> Message<H> {
         }
     }
 
-    /// Ends the message: a changed payload is formatted now, so that a format that cannot hold it is an
-    /// error here and not a broken body later.
+    /// Formats a payload that was changed, so that a format that cannot hold it is an error here and not a
+    /// broken body later.
     ///
     /// # Errors
     ///
     /// [`ContentError::Unsupported`].
+    pub fn write(&mut self, formats: &Formats) -> Result<(), ContentError> {
+        if let Content::Changed(payload) = &self.content {
+            let mut out = BytesMut::new();
+            let formatter = formats.formatter(self.head.headers());
+            let media_type = unwind::call(|| formatter.format(payload, &mut out))??;
+            settle_type(self.head.headers_mut(), media_type);
+            self.content = Content::Read(out.freeze(), None);
+            self.resized();
+        }
+        Ok(())
+    }
+
+    /// Ends the message, having [written](Self::write) it.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write).
     pub fn finish(mut self, formats: &Formats) -> Result<(H, Body), ContentError> {
-        let body = match self.content {
-            Content::Stream(body) => body,
-            Content::Read(bytes, _) => bytes.into(),
-            Content::Changed(payload) => {
-                let mut out = BytesMut::new();
-                let media_type = formats.formatter(self.head.headers()).format(&payload, &mut out)?;
-                settle_type(self.head.headers_mut(), media_type);
-                out.freeze().into()
-            }
-        };
-        Ok((self.head, body))
+        self.write(formats)?;
+        Ok(self.into_parts(formats))
     }
 
     /// Takes it apart without formatting: a changed payload travels on in the body.
@@ -253,7 +256,8 @@ impl<H: Head> Message<H> {
         self.read(formats).await?;
         if let Content::Read(bytes, payload @ None) = &mut self.content {
             let head = ContentHead::of(self.head.headers());
-            *payload = Some(formats.builder(self.head.headers()).build(&head, bytes.clone())?);
+            let builder = formats.builder(self.head.headers());
+            *payload = Some(unwind::call(|| builder.build(&head, bytes.clone()))??);
         }
         Ok(())
     }
@@ -308,6 +312,7 @@ impl From<ContentError> for crate::Fault /* other errors: .fault(code)? of OrFau
                     "a handler or mediator asked for the payload of an upgraded connection or event stream",
                 )
             }
+            ContentError::Panicked(panicked) => panicked.fault("a builder or formatter"),
         }
     }
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::xml::Document;
 use crate::BoxError;
+use crate::unwind::Panicked;
 
 /// A body that has been understood, by its media type.
 #[derive(Debug)]
@@ -65,6 +66,9 @@ pub enum ContentError {
     /// The body is a conversation without an end.
     #[error("a stream without an end has no payload")]
     Upgraded,
+    /// The builder or formatter panicked.
+    #[error(transparent)]
+    Panicked(#[from] Panicked),
 }
 
 impl Payload {

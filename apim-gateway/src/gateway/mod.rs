@@ -13,8 +13,10 @@ use std::sync::Arc;
 use apim_core::event::{Event, Revision};
 use apim_core::fault::Rescue;
 use apim_core::message::Formats;
+use apim_core::unwind::{self, Panicked};
 use apim_core::{
-    Answer, Body, Clock, Context, Exchange, Peer, PerWorker, Shutdown, Snapshot, SnapshotSource, Worker,
+    Answer, Body, Clock, Context, Exchange, Peer, PerWorker, RequestId, Shutdown, Snapshot, SnapshotSource,
+    Worker,
 };
 use http::{Request, Response, request};
 
@@ -26,6 +28,7 @@ pub(crate) use text::Texts;
 
 use crate::builder::Builder;
 use crate::deploy::{self, Current, Deployer, Report};
+use crate::rescue;
 
 /// The data plane as one service.
 ///
@@ -55,27 +58,52 @@ impl Gateway {
         Self(Arc::new(inner))
     }
 
-    /// Answers a request. It never fails: what goes wrong is an answer too.
+    /// Answers a request. It never fails: what goes wrong is an answer too, be it a panic.
     ///
     /// The request's end, with its duration and bytes, is reported when the response's body has been sent
     /// or dropped. Dropping the future ends the request where it stands.
     pub async fn handle(&self, request: Request<Body>, peer: Peer, worker: Worker) -> Response<Sent> {
-        let (mut head, body) = request.into_parts();
-        let mut context = Box::new(self.context(&head, peer, worker));
-        let pinned = self.0.current.pin(worker);
+        let (head, body) = request.into_parts();
+        let context = Box::new(self.context(&head, peer, worker));
+        let id = context.request_id;
+        let mut answer = std::pin::pin!(self.answer(head, body, context));
+        match std::future::poll_fn(|cx| unwind::poll(answer.as_mut(), cx)).await {
+            Ok(response) => response,
+            Err(panicked) => self.broken(id, peer, panicked),
+        }
+    }
+
+    async fn answer(
+        &self,
+        mut head: request::Parts,
+        body: Body,
+        mut context: Box<Context>,
+    ) -> Response<Sent> {
+        let pinned = self.0.current.pin(context.worker);
         context.pin(pinned.clone());
-        match admit::admit(&pinned.0, &mut head, &mut context, &self.0.texts) {
+        let answer = match admit::admit(&pinned.0, &mut head, &mut context, &self.0.texts) {
             Ok(deployed) => {
                 context.on_completion(deployed.pipeline.completion());
                 let exchange = Exchange::new(Request::from_parts(head, body), context);
-                Sent::respond(deployed.pipeline.call(exchange).await)
+                deployed.pipeline.call(exchange).await
             }
             Err(fault) => {
                 let mut answer = Answer::new(Response::default(), context);
                 answer.fail(fault, &*self.0.rescue);
-                Sent::respond(answer)
+                answer
             }
-        }
+        };
+        Sent::respond(answer, &*self.0.rescue)
+    }
+
+    /// The answer to a request that something outside the handlers panicked at, as a backend given in code: its
+    /// context is lost, but not its id. The rescue may be what panicked, so the usual one answers.
+    fn broken(&self, id: RequestId, peer: Peer, panicked: Panicked) -> Response<Sent> {
+        let (head, ()) = Request::new(()).into_parts();
+        let context = Box::new(Context::new(id, peer, self.0.clock.now(), &head));
+        let mut answer = Answer::new(Response::default(), context);
+        answer.fail(panicked.fault("the backend, or what answers for it,"), &rescue::Json);
+        Sent::respond(answer, &rescue::Json)
     }
 
     fn context(&self, head: &request::Parts, peer: Peer, worker: Worker) -> Context {

@@ -5,8 +5,8 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 
-use apim_core::fault::{Blame, Fault};
-use apim_core::{Answer, Body, BoxError, Context};
+use apim_core::fault::{Blame, Fault, Rescue};
+use apim_core::{Answer, Body, BoxError, Context, unwind};
 use bytes::Bytes;
 use http::{Method, Response, StatusCode};
 use http_body::{Body as _, Frame, SizeHint};
@@ -21,7 +21,12 @@ pub struct Sent {
 }
 
 impl Sent {
-    pub(crate) fn respond(answer: Answer) -> Response<Self> {
+    /// Sends an answer on its way. A payload that cannot be written fails it now, while there is still something
+    /// to say.
+    pub(crate) fn respond(mut answer: Answer, rescue: &dyn Rescue) -> Response<Self> {
+        if let Err(error) = answer.write() {
+            answer.fail(error.into(), rescue);
+        }
         let (message, mut context) = answer.into_parts();
         let (head, body) = message.into_parts(&context.formats);
         context.status = Some(head.status);
@@ -63,7 +68,16 @@ impl http_body::Body for Sent {
         cx: &mut TaskContext<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
-        let frame = std::task::ready!(Pin::new(&mut this.body).poll_frame(cx));
+        let frame = match unwind::call(|| Pin::new(&mut this.body).poll_frame(cx)) {
+            Ok(frame) => std::task::ready!(frame),
+            // The head has left, so there is no other answer any more than to break off. Other requests on the
+            // connection go on.
+            Err(panicked) => {
+                this.body = Body::empty();
+                tracing::warn!(id = %this.context.request_id, %panicked, "an answer's body broke off");
+                return Poll::Ready(Some(Err(panicked.into())));
+            }
+        };
         match &frame {
             Some(Ok(frame)) => {
                 this.context.sent += frame.data_ref().map_or(0, |data| data.len() as u64);

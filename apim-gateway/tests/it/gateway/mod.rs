@@ -5,6 +5,7 @@ mod configuration;
 mod cost;
 mod credentials;
 mod limits;
+mod panics;
 mod routing;
 mod sockets;
 mod world;

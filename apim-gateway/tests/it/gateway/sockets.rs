@@ -23,8 +23,8 @@ impl AnalyticsSink for Events {
     }
 }
 
-struct Running {
-    address: SocketAddr,
+pub(super) struct Running {
+    pub(super) address: SocketAddr,
     token: String,
     events: mpsc::UnboundedReceiver<Value>,
     _stop: oneshot::Sender<()>,
@@ -35,7 +35,7 @@ impl Running {
         Self::start_with(backend, with, |builder| builder).await
     }
 
-    async fn start_with(
+    pub(super) async fn start_with(
         backend: String,
         with: serde_json::Value,
         adjust: impl FnOnce(Builder) -> Builder,
@@ -67,7 +67,7 @@ impl Running {
         Self { address, token, events, _stop: stop }
     }
 
-    async fn event(&mut self) -> Value {
+    pub(super) async fn event(&mut self) -> Value {
         tokio::time::timeout(LIMIT, self.events.recv()).await.unwrap().unwrap()
     }
 }
