@@ -174,6 +174,30 @@ pub struct Claims {
 }
 
 impl Claims {
+    /// Of an application's token that says nothing else; the issuer is the key manager's name.
+    ///
+    /// Key mappings lead from the client to its application, and that to its subscriptions.
+    pub fn new(
+        key_manager: KeyManagerName,
+        client: ClientId,
+        subject: UserName,
+        expires_at: Timestamp,
+    ) -> Self {
+        Self {
+            issuer: key_manager.to_string(),
+            key_manager,
+            subject,
+            client,
+            scopes: Vec::new(),
+            audiences: Vec::new(),
+            id: None,
+            issued_at: None,
+            expires_at,
+            kind: TokenKind::Application,
+            all: serde_json::Map::new(),
+        }
+    }
+
     /// Whether it carries a scope.
     pub fn has_scope(&self, scope: &str) -> bool {
         self.scopes.iter().any(|s| s.as_str() == scope)

@@ -21,6 +21,8 @@
 //!
 //! # Plugging in
 //!
+//! **[`guide`] is the page to read**: from an empty crate to a name in a file, with a test and the classic mistakes.
+//!
 //! [`Provide`] names an extension and types its configuration; a [`Registry`] holds what is installed; an
 //! [`Entry`] in a file or in a database says what is used. A handler in full:
 //!
@@ -70,6 +72,8 @@ pub mod clock;
 pub mod event;
 pub mod exchange;
 pub mod fault;
+#[doc(alias = "extension")]
+pub mod guide;
 pub mod handler;
 pub mod key_manager;
 pub mod mediator;

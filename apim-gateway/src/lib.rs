@@ -40,8 +40,42 @@
 //!
 //! # Extending it
 //!
-//! [`builtin`] is the registry of every link that configuration can name; add your own to it. A link is
-//! built once for each API, with that API's [`Site`](deploy::Site) among its parts.
+//! [`apim_core::guide`] says how an extension is written. Here it is installed, so that files can name it: links
+//! beside those of [`builtin`], mediators beside those of [`mediation`], formats in front of those of [`format`](mod@format),
+//! verifiers of tokens. A link is built once for each API, with that [`Api`](apim_core::model::Api) among its parts.
+//!
+//! ```
+//! # use apim_core::{BuildError, Filter, Link, Parts, Provide};
+//! # struct Stamp;
+//! # impl Filter for Stamp {}
+//! # #[derive(serde::Deserialize, schemars::JsonSchema)]
+//! # struct Config { text: String }
+//! # impl Provide<Link> for Stamp {
+//! #     const NAME: &'static str = "stamp";
+//! #     type Config = Config;
+//! #     async fn build(_: Config, _: &Parts) -> Result<Link, BuildError> { Ok(Link::filter(Stamp)) }
+//! # }
+//! use apim_gateway::{Gateway, builtin, config};
+//!
+//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+//! let file = config::File::parse("handlers: [{use: anonymous}, {use: stamp, text: hi}]").unwrap();
+//! let links = builtin::links().with::<Stamp>();
+//! let gateway = Gateway::builder().links(links).config(file.resolve().unwrap()).build().await.unwrap();
+//! # drop(gateway);
+//!
+//! let file = config::File::parse("handlers: [{use: stmap, text: hi}]").unwrap();
+//! let links = builtin::links().with::<Stamp>();
+//! let refused = Gateway::builder().links(links).config(file.resolve().unwrap()).build().await.unwrap_err();
+//! assert!(refused.to_string().starts_with("gateway.handlers[0].stmap: "));
+//! assert!(refused.to_string().ends_with("did you mean `stamp`?"));
+//! # });
+//! ```
+//!
+//! # Embedding it
+//!
+//! A [`Gateway`] is a tower service over any body, so that axum, hyper or anything else can serve it. Whoever accepts the
+//! connection puts an [`apim_core::Peer`] among each request's extensions; without one the caller's address is unknown, to
+//! logs, deny policies and the backend. [`server`] does so, and bounds what clients may do; another server has to see to that.
 
 pub mod analytics;
 pub mod auth;

@@ -14,7 +14,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use apim_core::fault::{Code, Shape};
-use apim_core::{Answer, BuildError, Clock, Exchange, Fault, Filter, Flow, Link, Parts, Provide, Timestamp};
+use apim_core::{
+    Answer, AtKey, BuildError, Clock, Exchange, Fault, Filter, Flow, Link, Parts, Provide, Timestamp,
+};
 use http::{HeaderName, HeaderValue, StatusCode};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -63,14 +65,12 @@ impl Provide<Link> for Sunset {
     type Config = Config;
 
     async fn build(config: Config, parts: &Parts) -> Result<Link, BuildError> {
-        let ends: SystemTime =
-            httpdate::parse_http_date(&config.date).map_err(|e| BuildError::at("date", e))?;
-        let link =
-            config.link.map(|link| HeaderValue::try_from(format!("<{link}>; rel=\"sunset\""))).transpose();
+        let ends: SystemTime = httpdate::parse_http_date(&config.date).at_key("date")?;
+        let link = config.link.map(|link| HeaderValue::try_from(format!("<{link}>; rel=\"sunset\"")));
         Ok(Link::filter(Self {
             ends: ends.into(),
-            date: HeaderValue::try_from(config.date).map_err(|e| BuildError::at("date", e))?,
-            link: link.map_err(|e| BuildError::at("link", e))?,
+            date: HeaderValue::try_from(config.date).at_key("date")?,
+            link: link.transpose().at_key("link")?,
             clock: parts.clock(),
         }))
     }

@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use apim_core::model::Api;
 use apim_core::{Shutdown, SnapshotSource, SystemClock};
 use apim_gateway::analytics::Lines;
 use apim_gateway::server::health::{BoundHealth, Health};
@@ -13,6 +14,7 @@ use apim_gateway::upstream::UpstreamConfig;
 use apim_gateway::{Gateway, config, format, mediation};
 use apim_throttle::LocalEngine;
 use launch::{Data, Failure, Flags, Identity, OrFail as _};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::sync::watch;
 
@@ -26,7 +28,7 @@ const CALLS: &str = "calls.jsonl";
 const CALLS_LIMIT: u64 = 64 << 20;
 
 /// The gateway's part of a settings file.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Links, trusted proxies, leeway; see `apim_gateway::config::File`.
@@ -131,6 +133,25 @@ impl Node {
         following.abort();
         served
     }
+}
+
+/// A file that the gateway reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Document {
+    /// The settings, of `--config`.
+    Settings,
+    /// One API, in the folder of `--apis`.
+    Api,
+}
+
+/// The JSON Schema of a file, with everything that it can name: what editors complete and check it by.
+pub fn schema(document: Document) -> String {
+    let builder = Gateway::builder();
+    let schema = match document {
+        Document::Settings => builder.schema::<Config>(),
+        Document::Api => builder.schema::<Api>(),
+    };
+    format!("{:#}", schema.to_value())
 }
 
 /// What a gateway says when it is up.

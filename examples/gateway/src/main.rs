@@ -7,13 +7,13 @@ use std::sync::Arc;
 use apim_core::{SnapshotSource, SystemClock};
 use apim_gateway::source::{Files, Join, Remote, Saved};
 use clap::{ArgGroup, Parser};
-use gateway::{Config, Node, describe};
+use gateway::{Config, Document, Node, describe};
 use launch::{Authority, Data, Failure, Flags, OrFail as _};
 use tokio::sync::watch;
 
 /// The gateway. It serves what a control plane has deployed, or a folder of API files.
 #[derive(Parser)]
-#[command(name = "gateway", version, group = ArgGroup::new("what to serve").required(true).args(["join", "apis"]))]
+#[command(name = "gateway", version, group = ArgGroup::new("what to serve").required(true).args(["join", "apis", "schema"]))]
 struct Arguments {
     #[command(flatten)]
     flags: Flags,
@@ -25,10 +25,19 @@ struct Arguments {
     /// Serves a folder of API files, with no control plane; see the example's README for their form.
     #[arg(long, value_name = "DIR")]
     apis: Option<PathBuf>,
+
+    /// Prints the JSON Schema of the settings file, or of an API file, and ends.
+    #[arg(long, value_name = "FILE", value_enum, num_args = 0..=1, default_missing_value = "settings")]
+    schema: Option<Document>,
 }
 
+#[allow(clippy::print_stdout, reason = "a schema goes into a file")]
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Some(document) = arguments.schema {
+        println!("{}", gateway::schema(document));
+        return ExitCode::SUCCESS;
+    }
     launch::run("gateway", serve(arguments))
 }
 

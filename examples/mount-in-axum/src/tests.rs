@@ -1,28 +1,40 @@
-//! The service's own page and the gateway's APIs through one router.
+//! The service's own page and the gateway's APIs through one socket.
 #![allow(clippy::unwrap_used)]
 
-use axum::body::Body;
 use axum::extract::Request;
-use http_body_util::BodyExt as _;
-use tower::ServiceExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 
+async fn serve(app: Router) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    address
+}
+
+async fn get(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
 #[tokio::test]
 async fn own_routes_and_apis_live_under_one_roof() {
-    let backend = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/backend", backend.local_addr().unwrap());
-    let echo = Router::new().fallback(async |request: Request| request.uri().to_string());
-    tokio::spawn(async move { axum::serve(backend, echo).await });
-
-    let app = app(&url).await.unwrap();
-    let get = async |path: &str| {
-        let request = Request::get(path).header("host", "localhost").body(Body::empty()).unwrap();
-        let response = app.clone().oneshot(request).await.unwrap();
-        let status = response.status();
-        (status.as_u16(), response.into_body().collect().await.unwrap().to_bytes())
+    let echo = async |request: Request| {
+        format!("{} for {}", request.uri(), request.headers()["x-forwarded-for"].to_str().unwrap())
     };
-    assert_eq!(get("/").await, (200, "my own page".into()));
-    assert_eq!(get("/pets/1.0.0/1?full=yes").await, (200, "/backend/1?full=yes".into()));
-    assert_eq!(get("/nowhere").await.0, 404);
+    let backend = serve(Router::new().fallback(echo)).await;
+    let service = serve(app(&format!("http://{backend}/backend")).await.unwrap()).await;
+    assert!(get(service, "/").await.ends_with("0 calls so far"));
+    let called = get(service, "/pets/1.0.0/1?full=yes").await;
+    assert!(called.ends_with("/backend/1?full=yes for 127.0.0.1"), "{called}");
+    assert!(get(service, "/nowhere").await.starts_with("HTTP/1.1 404"));
+    // The gateway and the page share what was counted.
+    assert!(get(service, "/").await.ends_with("1 calls so far"));
 }

@@ -3,5 +3,6 @@
 
 mod folder;
 mod joined;
+mod schema;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_gateway");
