@@ -223,10 +223,8 @@ impl Builder {
         let current = Current::new(self.workers);
         let proxies = Proxies::new(self.config.trusted_proxies);
         let texts = Arc::new(Texts::new(self.workers));
-        let mut parts = Parts::new(self.clock.clone())
-            .with(self.throttle)
-            .with(proxies.clone())
-            .with(texts.clone());
+        let mut parts =
+            Parts::new(self.clock.clone()).with(self.throttle).with(proxies.clone()).with(texts.clone());
         if let Some(sink) = self.analytics {
             parts = parts.with(sink);
         }

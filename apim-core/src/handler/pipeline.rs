@@ -87,8 +87,8 @@ impl<B: Backend> Pipeline<B> {
     }
 
     /// Runs an exchange through all of it.
-    pub async fn call(&self, exchange: Exchange) -> Answer {
-        self.outer.run(&self.inner, &*self.rescue, exchange).await
+    pub fn call(&self, exchange: Exchange) -> impl Future<Output = Answer> + Send {
+        self.outer.run(&self.inner, &*self.rescue, exchange)
     }
 
     /// Who is to be told of a request's end; the server gives it to the context.
@@ -105,30 +105,44 @@ impl<B> fmt::Debug for Pipeline<B> {
 }
 
 impl Segment {
-    async fn run<B: Backend>(&self, inner: &Inner<B>, rescue: &dyn Rescue, mut exchange: Exchange) -> Answer {
-        let mut passed = 0;
-        let stopped = unwind::wait(self.forth(&mut exchange, &mut passed)).await;
-        let stopped = stopped.unwrap_or_else(|panicked| Some(Err(panicked.fault(self.0[passed].0))));
-        if stopped.is_some() {
-            exchange.context_mut().answered_by = Some(self.0[passed].0);
-        }
-        let mut answer = match stopped {
-            None => inner.call(exchange, rescue).await,
-            Some(Ok(response)) => exchange.answer(response),
-            Some(Err(fault)) => {
-                let mut answer = exchange.answer(Response::default());
-                answer.fail(fault, rescue);
-                answer
+    #[allow(
+        clippy::manual_async_fn,
+        reason = "an async fn has room for an argument twice: as it came, and as it is used"
+    )]
+    fn run<B: Backend>(
+        &self,
+        inner: &Inner<B>,
+        rescue: &dyn Rescue,
+        mut exchange: Exchange,
+    ) -> impl Future<Output = Answer> + Send {
+        async move {
+            let mut passed = 0;
+            let stopped = unwind::wait(self.forth(&mut exchange, &mut passed)).await;
+            let stopped = stopped.unwrap_or_else(|panicked| Some(Err(panicked.fault(self.0[passed].0))));
+            if stopped.is_some() {
+                exchange.context_mut().answered_by = Some(self.0[passed].0);
             }
-        };
-        while passed > 0 {
-            if let Err(panicked) = unwind::wait(self.back(&mut answer, &mut passed, rescue)).await {
-                let name = self.0[passed].0;
-                answer.context_mut().answered_by = Some(name);
-                answer.fail(panicked.fault(name), rescue);
+            let mut answer = match stopped {
+                None => match inner {
+                    Inner::Backend(backend) => backend.call(exchange).await,
+                    Inner::Layer(name, route) => through(name, route, exchange, rescue).await,
+                },
+                Some(Ok(response)) => exchange.answer(response),
+                Some(Err(fault)) => {
+                    let mut answer = exchange.answer(Response::default());
+                    answer.fail(fault, rescue);
+                    answer
+                }
+            };
+            while passed > 0 {
+                if let Err(panicked) = unwind::wait(self.back(&mut answer, &mut passed, rescue)).await {
+                    let name = self.0[passed].0;
+                    answer.context_mut().answered_by = Some(name);
+                    answer.fail(panicked.fault(name), rescue);
+                }
             }
+            answer
         }
-        answer
     }
 
     /// Counts up to the step that answers or fails, if one does.
@@ -169,33 +183,27 @@ impl Segment {
     }
 }
 
-impl<B: Backend> Inner<B> {
-    async fn call(&self, exchange: Exchange, rescue: &dyn Rescue) -> Answer {
-        match self {
-            Self::Backend(backend) => backend.call(exchange).await,
-            Self::Layer(name, route) => {
-                let (message, mut context) = exchange.into_parts();
-                let (head, body) = message.into_parts(&context.formats);
-                let mut request = Request::from_parts(head, body);
-                request.extensions_mut().insert(context.clone());
-                let mut response = match unwind::wait(route.call(request)).await {
-                    Ok(response) => response,
-                    Err(panicked) => {
-                        context.answered_by = Some(name);
-                        let mut answer = Answer::new(Response::default(), context);
-                        answer.fail(panicked.fault(name), rescue);
-                        return answer;
-                    }
-                };
-                // A layer that answered by itself returns no copy; the original knows enough then.
-                match response.extensions_mut().remove::<Box<Context>>() {
-                    Some(mut copy) => context.catch_up(&mut copy),
-                    None => context.answered_by = Some(name),
-                }
-                Answer::new(response, context)
-            }
+/// Through a layer and everything behind it.
+async fn through(name: &'static str, route: &Route, exchange: Exchange, rescue: &dyn Rescue) -> Answer {
+    let (message, mut context) = exchange.into_parts();
+    let (head, body) = message.into_parts(&context.formats);
+    let mut request = Request::from_parts(head, body);
+    request.extensions_mut().insert(context.clone());
+    let mut response = match unwind::wait(route.call(request)).await {
+        Ok(response) => response,
+        Err(panicked) => {
+            context.answered_by = Some(name);
+            let mut answer = Answer::new(Response::default(), context);
+            answer.fail(panicked.fault(name), rescue);
+            return answer;
         }
+    };
+    // A layer that answered by itself returns no copy; the original knows enough then.
+    match response.extensions_mut().remove::<Box<Context>>() {
+        Some(mut copy) => context.catch_up(&mut copy),
+        None => context.answered_by = Some(name),
     }
+    Answer::new(response, context)
 }
 
 /// What stands behind a layer, as the service that the layer wraps.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use apim_core::fault::Rescue;
 use apim_core::model::Api;
 use apim_core::{Answer, Backend, BoxFuture, BuildError, Exchange, Fault, fault};
+use futures_util::future::{self, Either};
 use http::Response;
 
 use crate::upstream::{self, ApiUpstream, Upstream};
@@ -63,18 +64,19 @@ impl<B: Backend> Erased for B {
 }
 
 impl Backend for Origin {
-    async fn call(&self, exchange: Exchange) -> Answer {
+    // No `async fn`, since a request should not be moved for a look at it.
+    fn call(&self, exchange: Exchange) -> impl Future<Output = Answer> + Send {
         let context = exchange.context();
         if context.operation().is_none() || context.principal.is_none() {
             let mut answer = exchange.answer(Response::default());
             let forgotten = "no link has found an operation and a principal; is `authentication` missing?";
             answer.fail(Fault::new(fault::UNCLASSIFIED).detail(forgotten), &*self.rescue);
-            return answer;
+            return Either::Left(future::ready(answer));
         }
-        match &self.backend {
-            Kind::Endpoints(upstream) => Backend::call(upstream, exchange).await,
-            Kind::Other(backend) => backend.call(exchange).await,
-        }
+        Either::Right(match &self.backend {
+            Kind::Endpoints(upstream) => Either::Left(Backend::call(upstream, exchange)),
+            Kind::Other(backend) => Either::Right(backend.call(exchange)),
+        })
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::Limits;
 use super::framing::Framing;
+use crate::transport::gather;
 use crate::transport::watch::{Sweep, Watch};
 
 /// What is known of a connection: requests in flight, and its one deadline.
@@ -188,7 +189,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Socket<T> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
+        let written = gather::poll_write(Pin::new(&mut self.io), cx, bufs);
         self.slot.written(written.is_pending());
         written
     }

@@ -4,6 +4,7 @@
 //! so that a certificate is read, a deadline kept and a header dropped in one way everywhere.
 
 pub(crate) mod dial;
+pub(crate) mod gather;
 pub mod hop;
 pub mod tls;
 pub(crate) mod tunnel;

@@ -1,11 +1,16 @@
 //! One request on its way to one endpoint.
+//!
+//! A future that hands a request on by value has room for it at every step, and is moved as a whole when the
+//! call begins. So the request stays in one place until a connection takes it; what a connection did not take
+//! is put back there. What seldom happens and is large, as opening a connection, is boxed when it does.
 
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
-use apim_core::{Body, Context, Fault};
-use http::{Method, Request, Response, StatusCode, request};
+use apim_core::{Body, BoxFuture, Context, Fault};
+use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
@@ -32,13 +37,13 @@ type Answered = (Response<Incoming>, Line);
 /// Why there was none.
 struct Lost {
     fault: Fault,
-    /// The request, if nothing of it was sent.
-    unsent: Option<Request<Body>>,
+    /// Whether nothing of the request was sent; it is in its place again then.
+    unsent: bool,
 }
 
 impl From<Fault> for Box<Lost> {
     fn from(fault: Fault) -> Self {
-        Box::new(Lost { fault, unsent: None })
+        Box::new(Lost { fault, unsent: false })
     }
 }
 
@@ -46,20 +51,19 @@ impl Call<'_> {
     /// Sends it, and again where it may be.
     pub(super) async fn run(
         &self,
-        mut head: request::Parts,
-        body: Body,
+        request: &mut Request<Body>,
         context: &mut Context,
     ) -> Result<Response<Body>, Fault> {
-        let client = forward::upgrade(&mut head, &body);
+        let client = forward::upgrade(request);
         let upgrades = client.is_some();
-        forward::prepare(&mut head, &body, upgrades, context, self.own);
+        forward::prepare(request, upgrades, context, self.own);
         let (answered, picked) = match &self.group.retry {
             None => {
                 let picked = self.group.pick(context.worker, 0)?;
-                let answered = self.one(head, body, &picked, upgrades, self.group.wait, context).await;
+                let answered = self.one(request, &picked, upgrades, self.group.wait, context).await;
                 (answered, picked)
             }
-            Some(retrying) => self.some(retrying, head, body, upgrades, context).await?,
+            Some(retrying) => Box::pin(self.some(retrying, request, upgrades, context)).await?,
         };
         let (response, line) = answered.map_err(|lost| lost.fault)?;
         let target = self.group.target(self.own, context.worker, picked.member);
@@ -70,33 +74,29 @@ impl Call<'_> {
     async fn some(
         &self,
         retrying: &Retrying,
-        mut head: request::Parts,
-        mut body: Body,
+        request: &mut Request<Body>,
         upgrades: bool,
         context: &mut Context,
     ) -> Result<(Result<Answered, Box<Lost>>, Picked), Fault> {
         retrying.begin();
-        let path = head.uri.clone();
+        let path = request.uri().clone();
         let began = Instant::now();
         let (mut tries, mut tried) = (0, 0);
         let mut picked = self.group.pick(context.worker, 0)?;
         loop {
-            let spare = retrying.spare(&head, &body);
+            let spare = retrying.spare(request);
             let wait = retrying.wait(self.group.wait, began.elapsed());
-            let answered = self.one(head, body, &picked, upgrades, wait, context).await;
+            let answered = self.one(request, &picked, upgrades, wait, context).await;
             tries += 1;
             tried |= 1 << picked.member;
-            let (answered, request) = again(retrying, answered, spare);
+            let again = again(retrying, &answered, spare, request);
             let time_left = began.elapsed() < self.group.wait.time;
-            let next = match request {
-                Some(request) if time_left && self.another(retrying, tries, tried) => {
-                    self.next(retrying, tried, context).map(|next| (next, request))
-                }
-                _ => None,
+            let next = match again && time_left && self.another(retrying, tries, tried) {
+                true => self.next(retrying, tried, context),
+                false => None,
             };
-            let Some((next, request)) = next else { return Ok((answered, picked)) };
-            (head, body) = request.into_parts();
-            head.uri = path.clone();
+            let Some(next) = next else { return Ok((answered, picked)) };
+            *request.uri_mut() = path.clone();
             picked = next;
         }
     }
@@ -113,8 +113,7 @@ impl Call<'_> {
     /// Sends it to one member, and tells the group what became of it.
     async fn one(
         &self,
-        mut head: request::Parts,
-        body: Body,
+        request: &mut Request<Body>,
         picked: &Picked,
         upgrades: bool,
         wait: Wait,
@@ -122,11 +121,11 @@ impl Call<'_> {
     ) -> Result<Answered, Box<Lost>> {
         let target = self.group.target(self.own, context.worker, picked.member);
         context.destination = Some(target.destination.clone());
-        forward::address(&mut head, target)?;
+        forward::address(request, target, self.own)?;
         let began = Instant::now();
         context.backend_started.get_or_insert(began);
         let sending = Sending { own: self.own, target, wait, upgrades };
-        let answered = sending.run(head, body).await;
+        let answered = sending.run(request, began).await;
         let ended = Instant::now();
         let fate = match &answered {
             Ok((response, _)) => {
@@ -170,19 +169,25 @@ impl Call<'_> {
     }
 }
 
-/// The request once more, if what came of it is worth another try.
+/// Whether what came of it is worth another try, and can have one: the request is in its place then.
 fn again(
     retrying: &Retrying,
-    answered: Result<Answered, Box<Lost>>,
+    answered: &Result<Answered, Box<Lost>>,
     spare: Option<Spare>,
-) -> (Result<Answered, Box<Lost>>, Option<Request<Body>>) {
-    match answered {
-        Err(mut lost) if retrying.is_worth(lost.fault.code().number) => {
-            let unsent = lost.unsent.take();
-            (Err(lost), unsent.or_else(|| spare.map(Spare::request)))
+    request: &mut Request<Body>,
+) -> bool {
+    let (worth, unsent) = match answered {
+        Err(lost) => (retrying.is_worth(lost.fault.code().number), lost.unsent),
+        Ok((response, _)) => (retrying.is_bad(response.status()), false),
+    };
+    match spare {
+        _ if !worth => false,
+        _ if unsent => true,
+        Some(spare) => {
+            *request = spare.request();
+            true
         }
-        Ok(answered) if retrying.is_bad(answered.0.status()) => (Ok(answered), spare.map(Spare::request)),
-        other => (other, None),
+        None => false,
     }
 }
 
@@ -196,44 +201,48 @@ struct Sending<'a> {
 }
 
 impl Sending<'_> {
-    async fn run(self, head: request::Parts, body: Body) -> Result<Answered, Box<Lost>> {
-        let line = match self.target.pool.take() {
-            Some(line) if !self.upgrades || matches!(line, Line::H1(_)) => line,
-            _ => match line::open(self.own, self.target, self.upgrades).await {
-                Ok(line) => line,
-                Err(fault) => {
-                    let unsent = Some(Request::from_parts(head, body));
-                    return Err(Box::new(Lost { fault, unsent }));
-                }
-            },
+    /// Sends the request, and once more if a connection that had been open turns out to be closed.
+    async fn run(&self, request: &mut Request<Body>, began: Instant) -> Result<Answered, Box<Lost>> {
+        let (mut line, began) = match self.target.pool.take() {
+            Some(line) if !self.upgrades || matches!(line, Line::H1(_)) => (line, began),
+            _ => (self.open().await?, Instant::now()),
         };
-        self.send(head, body, line).await
+        let used = line.is_used();
+        let spare = (used && is_repeatable(request)).then(|| {
+            let headers = line.take_room();
+            Spare::of(request, Body::empty(), headers)
+        });
+        match self.attempt(request, line, began).await? {
+            Ok((response, mut line)) => {
+                line.keep_room(spare.map(Spare::into_room));
+                Ok((response, line))
+            }
+            Err(failed) => Box::pin(self.once_more(request, *failed, used, spare)).await,
+        }
     }
 
-    /// Sends the request, and once more if a connection that had been open turns out to be closed.
-    async fn send(&self, head: request::Parts, body: Body, line: Line) -> Result<Answered, Box<Lost>> {
-        let used = line.is_used();
-        let spare = (used && is_repeatable(&head.method, &body)).then(|| Spare::of(&head, Body::empty()));
-        let Failed { error, unsent } = match self.attempt(head, body, line).await? {
-            Ok(answered) => return Ok(answered),
-            Err(failed) => *failed,
-        };
-        let closed = error.as_ref().is_none_or(failure::is_closed);
-        let again = match (unsent, spare) {
-            (Some(request), _) if used => Some(request),
-            (None, Some(spare)) if closed => Some(spare.request()),
-            _ => None,
-        };
-        let Some(request) = again else { return Err(failure::sending(self.target, error).into()) };
-        let (head, body) = request.into_parts();
-        let line = match line::open(self.own, self.target, self.upgrades).await {
-            Ok(line) => line,
-            Err(fault) => {
-                let unsent = Some(Request::from_parts(head, body));
-                return Err(Box::new(Lost { fault, unsent }));
-            }
-        };
-        match self.attempt(head, body, line).await? {
+    fn open(&self) -> BoxFuture<'_, Result<Line, Box<Lost>>> {
+        Box::pin(async {
+            let opened = line::open(self.own, self.target, self.upgrades).await;
+            opened.map_err(|fault| Box::new(Lost { fault, unsent: true }))
+        })
+    }
+
+    async fn once_more(
+        &self,
+        request: &mut Request<Body>,
+        failed: Failed,
+        used: bool,
+        spare: Option<Spare>,
+    ) -> Result<Answered, Box<Lost>> {
+        let Failed { error, unsent } = failed;
+        match spare {
+            _ if unsent && used => {}
+            Some(spare) if error.as_ref().is_none_or(failure::is_closed) => *request = spare.request(),
+            _ => return Err(Box::new(Lost { fault: failure::sending(self.target, error), unsent })),
+        }
+        let line = self.open().await?;
+        match self.attempt(request, line, Instant::now()).await? {
             Ok(answered) => Ok(answered),
             Err(failed) => {
                 let Failed { error, unsent } = *failed;
@@ -242,23 +251,26 @@ impl Sending<'_> {
         }
     }
 
-    async fn attempt(&self, mut head: request::Parts, body: Body, mut line: Line) -> Result<Attempt, Fault> {
+    async fn attempt(
+        &self,
+        request: &mut Request<Body>,
+        mut line: Line,
+        began: Instant,
+    ) -> Result<Attempt, Fault> {
         match &line {
-            Line::H1(_) => forward::prepare_h1(&mut head, self.target),
-            Line::H2(_) => forward::prepare_h2(&mut head, self.target)?,
+            Line::H1(_) => forward::prepare_h1(request, self.target),
+            Line::H2(_) => forward::prepare_h2(request, self.target)?,
         }
         let sweep = &self.own.sweep;
         let watch = line.watch().clone();
-        watch.arm(sweep.from(Instant::now(), self.wait.time));
-        match in_time(&watch, line.is_free()).await {
+        watch.arm(sweep.from(began, self.wait.time));
+        match in_time(&watch, pin!(line.is_free())).await {
             None => return Err(self.wait.over(self.target)),
             Some(true) => {}
-            Some(false) => {
-                return Ok(Err(Failed { error: None, unsent: Some(Request::from_parts(head, body)) }.into()));
-            }
+            Some(false) => return Ok(Err(Failed { error: None, unsent: true }.into())),
         }
-        let body = Upload::new(body, &line, sweep, self.wait.time);
-        match in_time(&watch, line.send(Request::from_parts(head, body))).await {
+        let sent = std::mem::take(request).map(|body| Upload::new(body, &line, sweep, self.wait.time));
+        match in_time(&watch, pin!(line.send(sent))).await {
             None => Err(self.wait.over(self.target)),
             Some(Ok(response)) => {
                 line.course().answered();
@@ -266,7 +278,8 @@ impl Sending<'_> {
                 Ok(Ok((response, line)))
             }
             Some(Err(mut error)) => {
-                let unsent = error.take_message().map(|request| request.map(Upload::into_body));
+                let back = error.take_message().map(|message| message.map(Upload::into_body));
+                let unsent = back.map(|back| *request = back).is_some();
                 Ok(Err(Failed { error: Some(error.into_error()), unsent }.into()))
             }
         }
@@ -274,13 +287,11 @@ impl Sending<'_> {
 }
 
 /// What comes of some work; none if the deadline passes before.
-async fn in_time<F: Future>(watch: &Watch, work: F) -> Option<F::Output> {
-    let mut work = std::pin::pin!(work);
-    std::future::poll_fn(|cx| match work.as_mut().poll(cx) {
+fn in_time<F: Future>(watch: &Watch, mut work: Pin<&mut F>) -> impl Future<Output = Option<F::Output>> {
+    std::future::poll_fn(move |cx| match work.as_mut().poll(cx) {
         Poll::Ready(done) => Poll::Ready(Some(done)),
         Poll::Pending => watch.poll_expired(cx).map(|()| None),
     })
-    .await
 }
 
 /// What came of sending a request on one connection.
@@ -290,11 +301,11 @@ type Attempt = Result<Answered, Box<Failed>>;
 struct Failed {
     /// None: the connection had gone before anything was sent.
     error: Option<hyper::Error>,
-    /// The request, if nothing of it was sent.
-    unsent: Option<Request<Body>>,
+    /// Whether nothing of the request was sent; it is in its place again then.
+    unsent: bool,
 }
 
 /// Whether a backend that has seen the request before it went away may see it again.
-fn is_repeatable(method: &Method, body: &Body) -> bool {
-    method.is_idempotent() && http_body::Body::is_end_stream(body)
+fn is_repeatable(request: &Request<Body>) -> bool {
+    request.method().is_idempotent() && http_body::Body::is_end_stream(request.body())
 }

@@ -1,10 +1,9 @@
 //! The request's head as the backend is to see it.
 
-use apim_core::{Body, Context, Fault, fault};
-use bytes::{BufMut as _, BytesMut};
+use apim_core::{Body, Context, Fault, Worker, fault};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{PathAndQuery, Uri};
-use http::{Method, Version, request};
+use http::{Method, Request, Version};
 use hyper::upgrade::OnUpgrade;
 
 use super::pool::Own;
@@ -18,16 +17,16 @@ const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 ///
 /// No other protocol is passed on. Through `h2c`, say, whatever is asked next would go past every check of
 /// the gateway, as requests that only the backend sees.
-pub(super) fn upgrade(head: &mut request::Parts, body: &Body) -> Option<OnUpgrade> {
-    let pending = head.extensions.remove::<OnUpgrade>();
-    if !head.headers.contains_key(header::UPGRADE) {
+pub(super) fn upgrade(request: &mut Request<Body>) -> Option<OnUpgrade> {
+    let pending = request.extensions_mut().remove::<OnUpgrade>();
+    if !request.headers().contains_key(header::UPGRADE) {
         return None;
     }
-    let asked = head.version == Version::HTTP_11
-        && head.method == Method::GET
-        && http_body::Body::is_end_stream(body)
-        && names_upgrade(&head.headers)
-        && is_websocket(&head.headers);
+    let asked = request.version() == Version::HTTP_11
+        && request.method() == Method::GET
+        && http_body::Body::is_end_stream(request.body())
+        && names_upgrade(request.headers())
+        && is_websocket(request.headers());
     pending.filter(|_| asked)
 }
 
@@ -48,36 +47,33 @@ fn names_upgrade(headers: &HeaderMap) -> bool {
 
 /// Rewrites the head for HTTP/1.1, whichever backend it goes to. `upgrades` tells whether the client may have
 /// another protocol.
-pub(super) fn prepare(head: &mut request::Parts, body: &Body, upgrades: bool, context: &Context, own: &Own) {
-    let received = std::mem::replace(&mut head.version, Version::HTTP_11);
-    let headers = &mut head.headers;
+pub(super) fn prepare(request: &mut Request<Body>, upgrades: bool, context: &Context, own: &Own) {
+    let received = std::mem::replace(request.version_mut(), Version::HTTP_11);
+    let headers = request.headers_mut();
     clean(headers, is_proxied(context), upgrades);
     let host = headers.get(header::HOST).cloned();
     forwarded(headers, host, context, own);
     via(headers, received, own);
-    frame(&head.method, headers, body);
+    frame(request);
 }
 
 /// Addresses the head to one backend.
-pub(super) fn address(head: &mut request::Parts, target: &Target) -> Result<(), Fault> {
-    head.uri = path(&head.uri, &target.base)?;
-    head.headers.insert(header::HOST, target.host.clone());
+pub(super) fn address(request: &mut Request<Body>, target: &Target, own: &Own) -> Result<(), Fault> {
+    let uri = request.uri();
+    // Without a base path nothing is copied.
+    if !target.base.is_empty() || uri.authority().is_some() {
+        *request.uri_mut() = path(uri, &target.base, own)?;
+    }
+    request.headers_mut().insert(header::HOST, target.host.clone());
     Ok(())
 }
 
-/// The base path, then the operation's. Without a base path nothing is copied.
-fn path(uri: &Uri, base: &str) -> Result<Uri, Fault> {
-    let own = uri.path_and_query().map_or("/", PathAndQuery::as_str);
-    if base.is_empty() && uri.authority().is_none() {
-        return Ok(uri.clone());
-    }
-    let mut whole = BytesMut::with_capacity(base.len() + own.len() + 1);
-    whole.put_slice(base.as_bytes());
-    if !own.starts_with('/') {
-        whole.put_u8(b'/');
-    }
-    whole.put_slice(own.as_bytes());
-    let path = PathAndQuery::from_maybe_shared(whole.freeze())
+/// The base path, then the operation's.
+fn path(uri: &Uri, base: &str, own: &Own) -> Result<Uri, Fault> {
+    let below = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    let between = if below.starts_with('/') { "" } else { "/" };
+    let whole = own.texts.cut(Worker(0), &[base.as_bytes(), between.as_bytes(), below.as_bytes()]);
+    let path = PathAndQuery::from_maybe_shared(whole)
         .map_err(|error| Fault::new(fault::BAD_REQUEST).caused_by(error))?;
     Ok(Uri::from(path))
 }
@@ -159,33 +155,36 @@ fn via(headers: &mut HeaderMap, received: Version, own: &Own) {
 }
 
 /// A body of unknown length is chunked, whatever the method: hyper would take it away from a GET.
-fn frame(method: &Method, headers: &mut HeaderMap, body: &Body) {
-    let unusual = matches!(*method, Method::GET | Method::HEAD);
-    if unusual && !http_body::Body::is_end_stream(body) && !headers.contains_key(header::CONTENT_LENGTH) {
-        headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+fn frame(request: &mut Request<Body>) {
+    let unusual = matches!(*request.method(), Method::GET | Method::HEAD);
+    let unknown = !http_body::Body::is_end_stream(request.body())
+        && !request.headers().contains_key(header::CONTENT_LENGTH);
+    if unusual && unknown {
+        request.headers_mut().insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
 }
 
 /// Rewrites a head that was made for HTTP/1.1 for HTTP/2, where the host is part of the target and framing is
 /// not the head's business (RFC 9113 section 8.2.2).
-pub(super) fn prepare_h2(head: &mut request::Parts, target: &Target) -> Result<(), Fault> {
-    head.version = Version::HTTP_2;
-    head.headers.remove(header::HOST);
-    head.headers.remove(header::TRANSFER_ENCODING);
-    let mut parts = std::mem::take(&mut head.uri).into_parts();
+pub(super) fn prepare_h2(request: &mut Request<Body>, target: &Target) -> Result<(), Fault> {
+    *request.version_mut() = Version::HTTP_2;
+    request.headers_mut().remove(header::HOST);
+    request.headers_mut().remove(header::TRANSFER_ENCODING);
+    let mut parts = std::mem::take(request.uri_mut()).into_parts();
     parts.scheme = Some(target.scheme.clone());
     parts.authority = Some(target.authority.clone());
-    head.uri = Uri::from_parts(parts).map_err(|error| Fault::new(fault::INTERNAL).caused_by(error))?;
+    *request.uri_mut() =
+        Uri::from_parts(parts).map_err(|error| Fault::new(fault::INTERNAL).caused_by(error))?;
     Ok(())
 }
 
 /// Undoes [`prepare_h2`] for a request that was not sent there after all.
-pub(super) fn prepare_h1(head: &mut request::Parts, target: &Target) {
-    if head.version == Version::HTTP_2 {
-        head.version = Version::HTTP_11;
-        head.headers.insert(header::HOST, target.host.clone());
-        if let Some(path) = std::mem::take(&mut head.uri).into_parts().path_and_query {
-            head.uri = Uri::from(path);
+pub(super) fn prepare_h1(request: &mut Request<Body>, target: &Target) {
+    if request.version() == Version::HTTP_2 {
+        *request.version_mut() = Version::HTTP_11;
+        request.headers_mut().insert(header::HOST, target.host.clone());
+        if let Some(path) = std::mem::take(request.uri_mut()).into_parts().path_and_query {
+            *request.uri_mut() = Uri::from(path);
         }
     }
 }

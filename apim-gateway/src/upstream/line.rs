@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use apim_core::Fault;
+use futures_util::future::Either;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
@@ -15,8 +16,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::body::{Course, Upload};
 use super::failure;
 use super::pool::{Own, Streams};
+use super::retry::Headers;
 use super::target::Target;
 use crate::transport::dial::{self, DialError, Stream};
+use crate::transport::gather;
 use crate::transport::watch::{Sweep, Watch};
 
 /// An open connection.
@@ -53,13 +56,28 @@ impl Line {
     }
 
     /// Sends a request. The line must live as long as the future is polled.
-    pub(super) async fn send(
+    pub(super) fn send(
         &mut self,
         request: Request<Upload>,
-    ) -> Result<Response<Incoming>, TrySendError<Request<Upload>>> {
+    ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Upload>>>> + use<> {
         match self {
-            Self::H1(line) => line.sender.try_send_request(request).await,
-            Self::H2(line) => line.sender.try_send_request(request).await,
+            Self::H1(line) => Either::Left(line.sender.try_send_request(request)),
+            Self::H2(line) => Either::Right(line.sender.try_send_request(request)),
+        }
+    }
+
+    /// An empty list for the header lines of the request that is sent next; HTTP/2 keeps none.
+    pub(super) fn take_room(&mut self) -> Headers {
+        match self {
+            Self::H1(line) => std::mem::take(&mut line.room),
+            Self::H2(_) => Headers::new(),
+        }
+    }
+
+    /// Keeps the list for later.
+    pub(super) fn keep_room(&mut self, room: Option<Headers>) {
+        if let (Self::H1(line), Some(room)) = (self, room) {
+            line.room = room;
         }
     }
 
@@ -80,6 +98,8 @@ pub(super) struct H1 {
     /// The end of its rest between two requests; its task ends with it.
     idle: Arc<Watch>,
     used: bool,
+    /// For copies of header lines.
+    room: Headers,
 }
 
 impl H1 {
@@ -212,7 +232,7 @@ async fn speak_h1(own: &Own, stream: Stream) -> hyper::Result<H1> {
         .await?;
     let idle = own.sweep.watch();
     tokio::spawn(until_idle(connection.with_upgrades(), idle.clone()));
-    Ok(H1 { sender, watch: own.sweep.watch(), course, idle, used: false })
+    Ok(H1 { sender, watch: own.sweep.watch(), course, idle, used: false, room: Headers::new() })
 }
 
 /// Runs a connection until it ends or has been idle for too long.
@@ -274,7 +294,7 @@ impl AsyncWrite for Outlet {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        let written = gather::poll_write(Pin::new(&mut self.stream), cx, bufs);
         self.course.held_up(written.is_pending());
         written
     }

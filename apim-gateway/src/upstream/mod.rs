@@ -51,7 +51,7 @@ use std::time::Duration;
 use apim_core::fault::{self, Rescue};
 use apim_core::model::{Api, AuthType, Endpoint, KeyType, LifecycleState};
 use apim_core::{Answer, Backend, Body, BuildError, Clock, Context, Exchange, Fault, SystemClock, Worker};
-use http::{Response, request};
+use http::{Request, Response};
 
 use call::Call;
 use group::Group;
@@ -233,15 +233,10 @@ impl ApiUpstream {
         })
     }
 
-    async fn get(
-        &self,
-        head: request::Parts,
-        body: Body,
-        context: &mut Context,
-    ) -> Result<Response<Body>, Fault> {
+    async fn get(&self, request: &mut Request<Body>, context: &mut Context) -> Result<Response<Body>, Fault> {
         let own = self.upstream.own(context.worker);
         let group = self.endpoint(context)?;
-        Call { own, group }.run(head, body, context).await
+        Call { own, group }.run(request, context).await
     }
 }
 
@@ -252,19 +247,25 @@ impl fmt::Debug for ApiUpstream {
 }
 
 impl Backend for ApiUpstream {
-    async fn call(&self, exchange: Exchange) -> Answer {
+    fn call(&self, exchange: Exchange) -> impl Future<Output = Answer> + Send {
         let (message, mut context) = exchange.into_parts();
-        let response = match message.finish(&context.formats) {
-            Ok((head, body)) => self.get(head, body, &mut context).await,
-            Err(error) => Err(error.into()),
+        let (mut request, unfit) = match message.finish(&context.formats) {
+            Ok((head, body)) => (Request::from_parts(head, body), None),
+            Err(error) => (Request::default(), Some(error.into())),
         };
-        match response {
-            Ok(response) => Answer::new(response, context),
-            Err(fault) => {
-                tracing::debug!(request = %context.request_id, %fault, "the backend gave no answer");
-                let mut answer = Answer::new(Response::default(), context);
-                answer.fail(fault, &*self.upstream.0.rescue);
-                answer
+        async move {
+            let response = match unfit {
+                None => self.get(&mut request, &mut context).await,
+                Some(fault) => Err(fault),
+            };
+            match response {
+                Ok(response) => Answer::new(response, context),
+                Err(fault) => {
+                    tracing::debug!(request = %context.request_id, %fault, "the backend gave no answer");
+                    let mut answer = Answer::new(Response::default(), context);
+                    answer.fail(fault, &*self.upstream.0.rescue);
+                    answer
+                }
             }
         }
     }

@@ -14,6 +14,7 @@ use rustls::ClientConfig;
 use super::line::{H1, Line, Trunk};
 use super::target::{Address, Target};
 use super::{UpstreamConfig, tls};
+use crate::gateway::Texts;
 use crate::transport::dial::{Destination, DialError};
 use crate::transport::watch::Sweep;
 
@@ -49,6 +50,8 @@ pub(super) struct Own {
     pub(super) sweep: Arc<Sweep>,
     known: Mutex<Known>,
     clients: Mutex<Clients>,
+    /// For paths.
+    pub(super) texts: Texts,
 }
 
 /// Which connections can serve for each other.
@@ -81,7 +84,13 @@ impl Known {
 
 impl Own {
     pub(super) fn new(settings: Arc<Settings>) -> Self {
-        Self { settings, sweep: Arc::default(), known: Mutex::default(), clients: Mutex::default() }
+        Self {
+            settings,
+            sweep: Arc::default(),
+            known: Mutex::default(),
+            clients: Mutex::default(),
+            texts: Texts::new(1),
+        }
     }
 
     /// A backend as this worker calls it.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use apim_core::model::{Balance, Endpoint, Retry};
 use apim_core::{Body, Timestamp};
 use http::uri::Uri;
-use http::{HeaderMap, Method, Request, StatusCode, request};
+use http::{HeaderName, HeaderValue, Method, Request, StatusCode};
 
 use super::budget::Budget;
 use super::group::Wait;
@@ -82,33 +82,49 @@ impl Retrying {
     }
 
     /// The request once more, if a backend may see it twice.
-    pub(super) fn spare(&self, head: &request::Parts, body: &Body) -> Option<Spare> {
+    pub(super) fn spare(&self, request: &Request<Body>) -> Option<Spare> {
         let limit = self.rule.as_ref().map_or(64 << 10, |rule| rule.body_bytes);
-        if !self.methods.contains(&head.method) {
+        if !self.methods.contains(request.method()) {
             return None;
         }
-        Some(Spare::of(head, body.replay(limit)?))
+        Some(Spare::of(request, request.body().replay(limit)?, Headers::new()))
     }
 }
 
+/// Header lines in their order.
+pub(super) type Headers = Vec<(HeaderName, HeaderValue)>;
+
 /// What is needed to send a request again.
+///
+/// Nearly none is, so the headers are not copied as a map, which would cost two allocations, but into a list
+/// that a connection keeps for its requests, one after the other.
 pub(super) struct Spare {
     method: Method,
     uri: Uri,
-    headers: HeaderMap,
+    headers: Headers,
     body: Body,
 }
 
 impl Spare {
-    pub(super) fn of(head: &request::Parts, body: Body) -> Self {
-        Self { method: head.method.clone(), uri: head.uri.clone(), headers: head.headers.clone(), body }
+    pub(super) fn of(request: &Request<Body>, body: Body, mut headers: Headers) -> Self {
+        headers.extend(request.headers().iter().map(|(name, value)| (name.clone(), value.clone())));
+        Self { method: request.method().clone(), uri: request.uri().clone(), headers, body }
     }
 
     pub(super) fn request(self) -> Request<Body> {
         let mut request = Request::new(self.body);
         *request.method_mut() = self.method;
         *request.uri_mut() = self.uri;
-        *request.headers_mut() = self.headers;
+        let headers = request.headers_mut();
+        for (name, value) in self.headers {
+            headers.append(name, value);
+        }
         request
+    }
+
+    /// The list, empty again.
+    pub(super) fn into_room(mut self) -> Headers {
+        self.headers.clear();
+        self.headers
     }
 }

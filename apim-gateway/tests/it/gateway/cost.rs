@@ -45,6 +45,16 @@ async fn a_call_with_a_remembered_token_costs_two_allocations() {
     assert_eq!(usual, 2, "{counted:?}");
 }
 
+/// The server moves the future of each request into its place as a whole, and what it moves goes through the
+/// processor's first cache, which has room for 32 KiB of everything.
+#[tokio::test]
+async fn the_future_of_a_call_is_small() {
+    let bench = Bench::silent().await;
+    let peer = Peer { address: ([203, 0, 113, 9], 4711).into(), tls: false };
+    let size = std::mem::size_of_val(&bench.gateway.handle(Request::new(Body::empty()), peer, Worker(0)));
+    assert!(size <= 4096, "{size} bytes");
+}
+
 fn many(count: usize) -> impl Iterator<Item = Change> {
     (0..count).map(|n| {
         let context = format!("/api-{n}");
