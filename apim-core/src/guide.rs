@@ -208,7 +208,8 @@
 //!   [`Rescue::foreign`](crate::fault::Rescue::foreign): one that is a [`Fault`](crate::Fault) stays it, so map them there
 //!   (`tower::ServiceBuilder::map_err`); any other is a 500. See [`Link::layer`](crate::Link::layer) for what a layer has
 //!   to be.
-//! * **Panics**: do not. A panic in a handler takes its connection with it.
+//! * **A panic** is answered 500, with the request's id, and ends nothing else; the log has its text. It is a bug all the
+//!   same: what comes from outside must not cause one.
 //!
 //! # Classic mistakes
 //!

@@ -97,8 +97,11 @@ impl<T> Registry<T> {
             name_it(&mut schema, name, generator.definitions());
             schema
         });
-        let entries: Vec<_> = entries.collect();
-        Schema::try_from(json!({ "oneOf": entries })).unwrap_or_default()
+        match entries.collect::<Vec<_>>() {
+            // Where nothing is installed, nothing can be named; an empty `oneOf` is no schema.
+            none if none.is_empty() => Schema::from(false),
+            entries => Schema::try_from(json!({ "oneOf": entries })).unwrap_or_default(),
+        }
     }
 }
 

@@ -74,3 +74,10 @@ fn without_a_registry_an_entry_may_be_anything_with_a_name() {
     let schema = FileSchema::default().of::<File>().to_value();
     assert_eq!(schema["$defs"]["Handler"]["required"], json!(["use"]));
 }
+
+#[test]
+fn where_nothing_is_installed_nothing_can_be_named() {
+    let none = Registry::<Link>::default();
+    let schema = FileSchema::default().with::<HandlerEntry, _>(&none).of::<File>().to_value();
+    assert_eq!(schema["$defs"]["Handler"], json!(false));
+}
