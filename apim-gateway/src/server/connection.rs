@@ -9,7 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use apim_core::Peer;
-use http::header::{CONNECTION, CONTENT_TYPE, HOST};
+use http::header::{CONNECTION, CONTENT_TYPE, HOST, RETRY_AFTER};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -118,7 +118,7 @@ where
     S: Serve,
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let slot = Arc::new(Slot::new(shared.sweep.clone(), shared.limits.clone(), h2));
+    let slot = Arc::new(Slot::new(shared.sweep.clone(), shared.gauge.clone(), shared.limits.clone(), h2));
     let (socket, closed) = Socket::new(io, slot.clone());
     let io = TokioIo::new(socket);
     let seen = Arc::new(Seen { shared: shared.clone(), slot: slot.clone(), peer });
@@ -158,6 +158,9 @@ async fn answer<S: Serve>(
     if request.method() == Method::CONNECT {
         return Ok(refused(StatusCode::METHOD_NOT_ALLOWED, NO_CONNECT, flight));
     }
+    if !seen.slot.gauge.admits() {
+        return Ok(overloaded(&seen, flight));
+    }
     hop::clean_request(request.headers_mut());
     let Shared { service, worker, stage, .. } = &*seen.shared;
     let request = request.map(|body| Received::body(body, &seen.slot));
@@ -180,6 +183,20 @@ fn refused<B>(status: StatusCode, words: &'static str, flight: Flight) -> Respon
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+const OVERLOADED: &str = r#"{"code":"503","type":"Status report","message":"Service Unavailable","description":"There is more to do than can be done; try again later"}"#;
+
+fn overloaded<S, B>(seen: &Seen<S>, flight: Flight) -> Response<Leaving<B>> {
+    let gauge = &seen.slot.gauge;
+    let mut response = refused(StatusCode::SERVICE_UNAVAILABLE, OVERLOADED, flight);
+    response.headers_mut().insert(RETRY_AFTER, gauge.retry_after());
+    // Unless all have to go, the connection stays: another would cost far more than its request.
+    if seen.shared.stage.load(Relaxed) == SERVING {
+        response.headers_mut().remove(CONNECTION);
+        gauge.hold(&seen.slot);
+    }
     response
 }
 

@@ -10,8 +10,10 @@ mod body;
 mod chunk;
 mod connection;
 pub mod framing;
+mod gauge;
 pub mod health;
 mod listen;
+mod shedding;
 mod socket;
 mod stream;
 mod worker;
@@ -27,6 +29,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 
 use listen::Listeners;
+pub use shedding::Shedding;
 
 /// Answers requests that this server has received.
 ///
@@ -46,7 +49,7 @@ pub trait Serve: Clone + Send + Sync + 'static {
 }
 
 /// Where to listen, and what to put up with.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ServerConfig {
     /// Where to listen for clear-text connections.
@@ -59,6 +62,22 @@ pub struct ServerConfig {
     pub workers: usize,
     /// What to put up with.
     pub limits: Limits,
+    /// When to refuse requests because there is more to do than can be done; none: never. Default:
+    /// [`Shedding::default`].
+    pub shedding: Option<Shedding>,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            http: None,
+            https: None,
+            tls: None,
+            workers: 0,
+            limits: Limits::default(),
+            shedding: Some(Shedding::default()),
+        }
+    }
 }
 
 /// What the server puts up with from its clients.
@@ -81,6 +100,8 @@ pub struct Limits {
     pub handshake_timeout: Duration,
     /// Connections at once, over all workers, WebSockets included. Default 50,000.
     pub connections: usize,
+    /// Requests at once, over all workers; more are answered `503` with `Retry-After`. Default 50,000.
+    pub requests: usize,
     /// Requests at once on one HTTP/2 connection. Default 200.
     pub streams: u32,
     /// How long requests in flight and WebSockets may take once shutdown has begun. Default 30 s.
@@ -98,6 +119,7 @@ impl Default for Limits {
             keep_alive: Duration::from_secs(75),
             handshake_timeout: Duration::from_secs(10),
             connections: 50_000,
+            requests: 50_000,
             streams: 200,
             drain_timeout: Duration::from_secs(30),
         }

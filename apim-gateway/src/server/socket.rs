@@ -7,11 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::task::{Context, Poll};
 
+use futures_util::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 
 use super::Limits;
 use super::framing::Framing;
+use super::gauge::Gauge;
 use crate::transport::gather;
 use crate::transport::watch::{Sweep, Watch};
 
@@ -21,6 +23,7 @@ use crate::transport::watch::{Sweep, Watch};
 pub(super) struct Slot {
     pub(super) watch: Arc<Watch>,
     pub(super) sweep: Arc<Sweep>,
+    pub(super) gauge: Arc<Gauge>,
     limits: Limits,
     in_flight: AtomicU32,
     reading_head: AtomicBool,
@@ -28,15 +31,19 @@ pub(super) struct Slot {
     handed_over: AtomicBool,
     stuck: AtomicBool,
     multiplexed: bool,
+    /// Not to be read just now, since its client was refused.
+    held: AtomicBool,
+    reader: AtomicWaker,
 }
 
 impl Slot {
-    pub(super) fn new(sweep: Arc<Sweep>, limits: Limits, multiplexed: bool) -> Self {
+    pub(super) fn new(sweep: Arc<Sweep>, gauge: Arc<Gauge>, limits: Limits, multiplexed: bool) -> Self {
         let watch = sweep.watch();
         watch.arm(sweep.after(limits.head_timeout));
         Self {
             watch,
             sweep,
+            gauge,
             limits,
             in_flight: AtomicU32::new(0),
             reading_head: AtomicBool::new(!multiplexed),
@@ -44,11 +51,14 @@ impl Slot {
             handed_over: AtomicBool::new(multiplexed),
             stuck: AtomicBool::new(false),
             multiplexed,
+            held: AtomicBool::new(false),
+            reader: AtomicWaker::new(),
         }
     }
 
     /// A request's head has been read.
     pub(super) fn begin(&self) {
+        self.gauge.begin();
         self.in_flight.store(self.in_flight.load(Relaxed) + 1, Relaxed);
         self.reading_head.store(false, Relaxed);
         self.wait();
@@ -56,6 +66,7 @@ impl Slot {
 
     /// An answer has left, or will not.
     pub(super) fn end(&self) {
+        self.gauge.end();
         let left = self.in_flight.load(Relaxed).saturating_sub(1);
         self.in_flight.store(left, Relaxed);
         if left == 0 {
@@ -70,6 +81,19 @@ impl Slot {
     /// Whether a head has been seen that two servers could read in two ways.
     pub(super) fn is_ambiguous(&self) -> bool {
         self.ambiguous.load(Relaxed)
+    }
+
+    /// Its client is not listened to for a while. False if it was not listened to already, and for a connection
+    /// with streams, which are not to wait for each other.
+    pub(super) fn hold(&self) -> bool {
+        !self.multiplexed && !self.held.swap(true, Relaxed)
+    }
+
+    /// It is again.
+    pub(super) fn release(&self) {
+        if self.held.swap(false, Relaxed) {
+            self.reader.wake();
+        }
     }
 
     /// When the client must have taken what it is sent now.
@@ -149,6 +173,10 @@ impl<T: AsyncRead + Unpin> AsyncRead for Socket<T> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.slot.held.load(Relaxed) {
+            self.slot.reader.register(cx.waker());
+            return Poll::Pending;
+        }
         let before = buf.filled().len();
         let read = Pin::new(&mut self.io).poll_read(cx, buf);
         let this = &mut *self;

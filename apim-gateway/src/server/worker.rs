@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use super::connection::{self, Protocols};
+use super::gauge::{self, Gauge};
 use super::{Bound, Limits, Serve, ServerError};
 use crate::transport::watch::Sweep;
 
@@ -29,6 +30,7 @@ pub(super) struct Shared<S> {
     pub(super) limits: Limits,
     pub(super) protocols: Protocols,
     pub(super) sweep: Arc<Sweep>,
+    pub(super) gauge: Arc<Gauge>,
     pub(super) stage: AtomicU8,
 }
 
@@ -53,7 +55,9 @@ pub(super) async fn run_all<S: Serve>(bound: Bound<S>, shutdown: Shutdown) -> Re
             tls: config.tls.clone().map(TlsAcceptor::from),
         };
         let sweep = Arc::default();
+        let requests = config.limits.requests.div_ceil(workers);
         let shared = Shared {
+            gauge: Arc::new(Gauge::new(Worker(index), config.shedding.as_ref(), requests)),
             service: service.clone(),
             worker: Worker(index),
             protocols: Protocols::new(&config.limits, &sweep),
@@ -110,13 +114,16 @@ async fn run<S: Serve>(
     let http = listener(sockets.http)?;
     let https = listener(sockets.https)?;
     let tls = sockets.tls;
+    tokio::spawn(gauge::watch(shared.gauge.clone()));
     let mut connections = JoinSet::new();
     loop {
-        let full = connections.len() >= shared.limits.connections;
+        let closed = shared.gauge.is_closed();
+        let full = closed || connections.len() >= shared.limits.connections;
         tokio::select! {
             // A sender that is gone means that nobody wants this server any more.
             _ = stopping.wait_for(|stop| *stop) => break,
             Some(_) = connections.join_next() => {}
+            () = shared.gauge.opened(), if closed => {}
             tcp = accept(http.as_ref()), if !full => spawn(&mut connections, &shared, tcp, None),
             tcp = accept(https.as_ref()), if !full => spawn(&mut connections, &shared, tcp, tls.as_ref()),
         }
@@ -161,6 +168,7 @@ fn spawn<S: Serve>(
     tls: Option<&TlsAcceptor>,
 ) {
     let Some(tcp) = tcp else { return };
+    shared.gauge.accepted();
     let shared = shared.clone();
     match tls.cloned() {
         None => connections.spawn(connection::plain(shared, tcp)),
@@ -171,6 +179,7 @@ fn spawn<S: Serve>(
 async fn drain<S: Serve>(shared: &Shared<S>, mut connections: JoinSet<()>) {
     let all_gone = async {
         shared.stage.store(LEAVING, Relaxed);
+        shared.gauge.release_all();
         shared.sweep.wake_all();
         let lingering =
             tokio::time::timeout(LINGER, async { while connections.join_next().await.is_some() {} });

@@ -11,6 +11,7 @@ mod gateway;
 mod http1;
 mod http2;
 mod mediation;
+mod overload;
 mod smuggling;
 mod sources;
 mod streaming;

@@ -36,6 +36,8 @@ struct Config {
     backend_authorities: Option<std::path::PathBuf>,
     /// How many workers the gateway has.
     workers: Option<usize>,
+    /// When the gateway refuses requests because there is more to do than can be done.
+    shedding: gateway::Shedding,
 }
 
 fn main() -> ExitCode {
@@ -47,9 +49,9 @@ fn main() -> ExitCode {
 async fn serve(flags: Flags) -> Result<(), Failure> {
     launch::logs::start(&flags)?;
     let config: Config = launch::config::read(&flags)?;
-    let Config { database, tls, gateway_urls, gateway, backend_authorities, workers } = config;
+    let Config { database, tls, gateway_urls, gateway, backend_authorities, workers, shedding } = config;
     let for_plane = control_plane::Config { database, tls: tls.clone(), gateway_urls };
-    let for_node = gateway::Config { gateway, tls: tls.clone(), backend_authorities, workers };
+    let for_node = gateway::Config { gateway, tls: tls.clone(), backend_authorities, workers, shedding };
 
     let data = Data::open(&flags.data)?;
     let authority = Authority::open(&data)?;

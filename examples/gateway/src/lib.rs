@@ -1,6 +1,8 @@
 //! A gateway with its listeners, put together from the libraries: what the `gateway` example runs alone, and
 //! what `all-in-one` runs beside a control plane.
 
+mod shedding;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,6 +19,8 @@ use launch::{Data, Failure, Flags, Identity, OrFail as _};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::sync::watch;
+
+pub use shedding::Shedding;
 
 /// Where Debian and most others keep the authorities that a machine trusts.
 const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -39,6 +43,8 @@ pub struct Config {
     pub backend_authorities: Option<std::path::PathBuf>,
     /// How many workers; none: one for each core.
     pub workers: Option<usize>,
+    /// When requests are refused because there is more to do than can be done.
+    pub shedding: Shedding,
 }
 
 /// A gateway whose addresses are taken, and which does not answer yet.
@@ -86,6 +92,7 @@ impl Node {
         server.https = Some(flags.listen(ports.https));
         server.tls = Some(identity.server_config()?);
         server.workers = workers;
+        server.shedding = config.shedding.resolve()?;
         let server = Server::new(gateway.clone(), server).bind().or_fail("cannot start the gateway")?;
         let ready = gateway.clone();
         let health = Health::new(move || match ready.ready() {

@@ -16,6 +16,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How often there is a new token.
 const RENEWAL: Duration = Duration::from_secs(10);
 
+/// After how many deployments the administrator logs in again.
+const LOGIN: usize = 1_000;
+
 /// Deploys the API's two revisions by turns, and looks when the gateway serves each.
 pub(crate) async fn every_second(site: Arc<Site>, desk: Arc<Desk>) {
     let mut seconds = interval(Duration::from_secs(1));
@@ -24,6 +27,9 @@ pub(crate) async fn every_second(site: Arc<Site>, desk: Arc<Desk>) {
         seconds.tick().await;
         if site.is_leaving() {
             return;
+        }
+        if turn % LOGIN == LOGIN - 1 {
+            desk.log_in().await;
         }
         let deployed = async {
             let revision = turn % 2;
@@ -56,7 +62,10 @@ async fn serves(site: &Site, revision: usize) -> io::Result<()> {
 /// Puts a new token into use now and then, as clients do when theirs expire.
 pub(crate) async fn fresh_tokens(site: Arc<Site>, desk: Arc<Desk>) {
     while !site.is_leaving() {
-        site.renew(desk.token().await);
+        match desk.token().await {
+            Ok(token) => site.renew(token),
+            Err(error) => site.ledger.failed("a token", &error),
+        }
         site.rest(RENEWAL).await;
     }
 }

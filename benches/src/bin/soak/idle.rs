@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use crate::site::Site;
 
 /// How many are opened at a time.
-const AT_ONCE: usize = 50;
+const AT_ONCE: usize = 32;
 
 /// How long one rests between two requests; the gateway closes those that rest for 75 seconds.
 const REST: Duration = Duration::from_secs(40);

@@ -22,6 +22,7 @@ pub(crate) struct Ledger {
     open: Mutex<Counts>,
     failures: Mutex<BTreeMap<String, u64>>,
     turned_away: AtomicU64,
+    stalled: AtomicU64,
 }
 
 /// What a window has counted.
@@ -88,6 +89,16 @@ impl Ledger {
         } else {
             self.failed(what, error);
         }
+    }
+
+    /// This program stood still for so long that its client was too slow.
+    pub(crate) fn stalled(&self) {
+        self.stalled.fetch_add(1, Relaxed);
+    }
+
+    /// How often it did.
+    pub(crate) fn stalls(&self) -> u64 {
+        self.stalled.load(Relaxed)
     }
 
     /// How many came after the gateway was told to leave, and got nothing.

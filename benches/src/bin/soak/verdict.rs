@@ -45,7 +45,11 @@ pub(crate) fn print(windows: &[Window], ledger: &Ledger, drain: &Drain) -> bool 
     let others: u64 = windows.iter().map(|window| window.idle_exchanges + window.slow_exchanges).sum();
     let failures = ledger.failures();
     let failed: u64 = failures.values().sum();
-    promise("no request fails", format!("{failed} of {calls} calls and {others} others"), failed == 0);
+    let mut seen = format!("{failed} of {calls} calls and {others} others");
+    if ledger.stalls() > 0 {
+        seen += &format!("; {} given up, since this program stood still itself", ledger.stalls());
+    }
+    promise("no request fails", seen, failed == 0);
 
     let memory = |part: &[Window]| median(part.iter().map(|window| window.vitals.rss_kib));
     let (before, after) = (memory(first), memory(last));

@@ -1,0 +1,175 @@
+//! A worker that is asked for more than it can do goes on doing what it can.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use apim_core::{Body, Peer, Shutdown, Worker};
+use apim_gateway::server::{Serve, Server, ServerConfig, Shedding};
+use http::{Request, Response};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+
+use crate::bench::{LIMIT, Wire};
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// What a request costs: the worker's time, or only its client's.
+#[derive(Clone, Copy)]
+enum Costs {
+    Work(Duration),
+    Patience(Duration),
+}
+
+impl Serve for Costs {
+    type Body = Body;
+
+    async fn serve(&self, _: Request<Body>, _: Peer, _: Worker) -> Response<Body> {
+        match *self {
+            Self::Work(time) => {
+                let began = Instant::now();
+                while began.elapsed() < time {
+                    std::hint::spin_loop();
+                }
+            }
+            Self::Patience(time) => tokio::time::sleep(time).await,
+        }
+        Response::new(Body::from("ok"))
+    }
+}
+
+/// A server with one worker, until the sender is dropped.
+fn start(costs: Costs, change: impl FnOnce(&mut ServerConfig)) -> (SocketAddr, oneshot::Sender<()>) {
+    let mut config = ServerConfig::default();
+    config.http = Some(([127, 0, 0, 1], 0).into());
+    config.workers = 1;
+    change(&mut config);
+    let bound = Server::new(costs, config).bind().unwrap();
+    let address = bound.http_addr().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    tokio::spawn(bound.run(Shutdown::new(async { drop(stopped.await) })));
+    (address, stop)
+}
+
+/// What a crowd of clients got, each asking as soon as it was answered.
+#[derive(Default, Debug)]
+struct Got {
+    answered: usize,
+    refused: usize,
+}
+
+async fn crowd(address: SocketAddr, clients: usize, time: Duration) -> Got {
+    let mut crowd = JoinSet::new();
+    let until = Instant::now() + time;
+    for _ in 0..clients {
+        crowd.spawn(async move {
+            let mut wire = Wire::connect(address).await;
+            let mut got = Got::default();
+            while Instant::now() < until {
+                let answer = wire.ask(GET).await;
+                match answer.status() {
+                    "200" => got.answered += 1,
+                    "503" => {
+                        assert_eq!(answer.header("retry-after"), Some("1"));
+                        assert_eq!(answer.header("connection"), None, "{}", answer.head);
+                        assert!(answer.text().contains("Service Unavailable"), "{}", answer.text());
+                        got.refused += 1;
+                    }
+                    status => panic!("{status} {}", answer.text()),
+                }
+            }
+            got
+        });
+    }
+    let mut all = Got::default();
+    while let Some(got) = crowd.join_next().await {
+        let got = got.unwrap();
+        all.answered += got.answered;
+        all.refused += got.refused;
+    }
+    all
+}
+
+/// Two milliseconds of work for each request of two hundred clients are a line of 400 ms, whatever the machine.
+const DEAR: Costs = Costs::Work(Duration::from_millis(2));
+
+#[tokio::test]
+async fn a_worker_that_cannot_keep_up_refuses_some_and_goes_on_answering_the_rest() {
+    let (address, _stop) = start(DEAR, |_| {});
+    let got = crowd(address, 200, Duration::from_secs(2)).await;
+    assert!(got.refused > 20, "{got:?}");
+    // A thousand at best; what others leave of the machine is not ours to say.
+    assert!(got.answered > 100, "{got:?}");
+}
+
+#[tokio::test]
+async fn where_shedding_is_off_everybody_waits() {
+    let (address, _stop) = start(DEAR, |config| config.shedding = None);
+    let got = crowd(address, 200, Duration::from_secs(1)).await;
+    assert!(got.refused == 0 && got.answered > 50, "{got:?}");
+}
+
+#[tokio::test]
+async fn requests_that_wait_for_a_slow_backend_are_no_overload() {
+    let (address, _stop) = start(Costs::Patience(Duration::from_millis(300)), |_| {});
+    let got = crowd(address, 300, Duration::from_millis(500)).await;
+    assert!(got.refused == 0 && got.answered >= 300, "{got:?}");
+}
+
+#[tokio::test]
+async fn a_client_alone_is_never_refused_however_dear_its_requests() {
+    let (address, _stop) = start(Costs::Work(Duration::from_millis(40)), |_| {});
+    let got = crowd(address, 1, Duration::from_millis(600)).await;
+    assert!(got.refused == 0 && got.answered > 0, "{got:?}");
+}
+
+#[tokio::test]
+async fn neither_are_a_few_whatever_the_line_they_make() {
+    let (address, _stop) = start(Costs::Work(Duration::from_millis(4)), |_| {});
+    let got = crowd(address, 20, Duration::from_millis(800)).await;
+    assert!(got.refused == 0 && got.answered > 0, "{got:?}");
+}
+
+#[tokio::test]
+async fn when_the_crowd_is_gone_nobody_is_refused_any_more() {
+    let (address, _stop) = start(DEAR, |_| {});
+    assert!(crowd(address, 200, Duration::from_secs(1)).await.refused > 0);
+    let patience = Instant::now() + LIMIT;
+    while crowd(address, 40, Duration::from_millis(50)).await.refused > 0 {
+        assert!(Instant::now() < patience, "still refused");
+    }
+}
+
+#[tokio::test]
+async fn there_are_never_more_requests_in_flight_than_there_may_be() {
+    let (address, _stop) = start(Costs::Patience(Duration::from_millis(300)), |config| {
+        config.limits.requests = 5;
+        config.shedding = None;
+    });
+    let got = crowd(address, 20, Duration::from_millis(100)).await;
+    assert!(got.answered == 5 && got.refused >= 15, "{got:?}");
+}
+
+#[tokio::test]
+async fn a_drain_listens_once_more_to_those_who_were_refused() {
+    let (address, stop) = start(DEAR, |config| {
+        let mut shedding = Shedding::default();
+        shedding.delay = Duration::from_millis(1);
+        config.shedding = Some(shedding);
+    });
+    let crowd = tokio::spawn(async move {
+        let mut crowd = JoinSet::new();
+        for _ in 0..200 {
+            crowd.spawn(async move {
+                let mut wire = Wire::connect(address).await;
+                // Whoever is told that his connection ends, goes.
+                while wire.ask(GET).await.header("connection") != Some("close") {}
+            });
+        }
+        while let Some(ended) = crowd.join_next().await {
+            ended.unwrap();
+        }
+    });
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    drop(stop);
+    tokio::time::timeout(LIMIT, crowd).await.unwrap().unwrap();
+}
