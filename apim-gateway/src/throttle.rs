@@ -13,6 +13,7 @@ use apim_core::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::auth::ByCertificate;
 use crate::deploy::{SUBSCRIPTIONLESS, Site, UNAUTHENTICATED, UNLIMITED, View};
 
 /// Asks the throttle engine about every limit that a call is under, all at once.
@@ -132,7 +133,10 @@ impl Throttle {
             _ if open => (None, UNAUTHENTICATED),
             (Some(application), Some(subscription)) => (Some(&*application.id), &*subscription.plan),
             (Some(application), None) => (Some(&*application.id), SUBSCRIPTIONLESS),
-            (None, _) => (principal.client.as_deref(), SUBSCRIPTIONLESS),
+            (None, _) => match ByCertificate::of(context) {
+                Some(by) => (Some(by.name()), by.tier().map_or(SUBSCRIPTIONLESS, |tier| &**tier)),
+                None => (principal.client.as_deref(), SUBSCRIPTIONLESS),
+            },
         };
         let (level, burst, subject) = match known {
             Some(subject) => (Level::Subscription, Level::SubscriptionBurst, subject),

@@ -4,7 +4,7 @@ use http::Method;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ApiId, Endpoints, KeyManagerName, PolicyName, Scope, Tenant, UserName};
+use super::{ApiId, Endpoints, KeyManagerName, KeyType, PolicyName, Scope, Tenant, UserName};
 use crate::registry::{Entry, HandlerEntry, MediatorEntry};
 
 /// One version of an API, complete enough to route, authorise and limit its calls.
@@ -51,6 +51,9 @@ pub struct Api {
     /// How its callers may authenticate.
     #[serde(default)]
     pub schemes: Schemes,
+    /// The client certificates it accepts; needed where [`Schemes::mutual_tls`] is one of its schemes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_certificates: Option<ClientCertificates>,
     /// The header that carries the access token. Default `Authorization`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorization_header: Option<String>,
@@ -186,12 +189,50 @@ pub struct Schemes {
     /// An API key in a header or the query.
     #[serde(default)]
     pub api_key: bool,
+    /// A client certificate, shown when the connection was made (RFC 8446 section 4.4.2).
+    #[serde(default)]
+    pub mutual_tls: bool,
 }
 
 impl Default for Schemes {
     fn default() -> Self {
-        Self { oauth2: true, api_key: false }
+        Self { oauth2: true, api_key: false, mutual_tls: false }
     }
+}
+
+/// Client certificates that an API accepts (spec: gateway-security, section 7).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClientCertificates {
+    /// Whether a call without a good one is refused, whatever else it brings. So it is in any case where the
+    /// API has no other scheme.
+    pub mandatory: bool,
+    /// Whether a call without a token or an API key is refused, even with a good certificate.
+    pub credential_mandatory: bool,
+    /// Single certificates. Nobody needs to have signed them.
+    pub pinned: Vec<PinnedCertificate>,
+    /// Authorities, as PEM text; each certificate that one of them has signed is good.
+    pub authorities: Vec<String>,
+    /// The subscription policy that calls with a certificate of these authorities are counted against, each
+    /// certificate by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorities_tier: Option<PolicyName>,
+}
+
+/// One client certificate that an API accepts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PinnedCertificate {
+    /// What the publisher calls it, and what its calls are counted by.
+    pub alias: String,
+    /// The certificate, as PEM text.
+    pub certificate: String,
+    /// The subscription policy that its calls are counted against.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<PolicyName>,
+    /// Which endpoint its calls lead to; none: as for anybody of whom nothing is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_type: Option<KeyType>,
 }
 
 /// Cross-origin rules (Fetch standard, "CORS protocol").

@@ -14,7 +14,8 @@ mod policy;
 mod resilience;
 
 pub use api::{
-    Api, ApiKind, AuthType, Cors, Example, Function, LifecycleState, Operation, Schemes, Transports,
+    Api, ApiKind, AuthType, ClientCertificates, Cors, Example, Function, LifecycleState, Operation,
+    PinnedCertificate, Schemes, Transports,
 };
 pub use application::{
     ApiKey, Application, DenyCondition, DenyPolicy, KeyManagerConfig, KeyMapping, KeyType, Revocation,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use apim_core::handler::Prompt;
 use apim_core::model::{AuthType, KeyType, UserName};
 use apim_core::{
-    BuildError, Claims, Clock, Exchange, Fault, Filter, Flow, Link, Parts, Principal, Provide, Step,
+    BuildError, Claims, Clock, Context, Exchange, Fault, Filter, Flow, Link, Parts, Principal, Provide, Step,
     TokenVerifier, fault,
 };
 use http::header::REFERER;
@@ -14,13 +14,15 @@ use serde::Deserialize;
 
 use super::credential::{Credential, Readers};
 use super::jwt::invalid;
+use super::mutual::ByCertificate;
 use crate::deploy::{KeyDigest, Site, View};
 
 /// Takes the credential out of the request and makes a principal of it.
 ///
 /// Which header counts as a candidate follows spec gateway-security, section 1: what no scheme of the API
 /// reads is missing (900902), what one reads and cannot accept is invalid (900901). A credential that was
-/// presented is never ignored in favour of another. On operations for everybody the principal is anonymous,
+/// presented is never ignored in favour of another; a client certificate, which is presented to every API alike,
+/// counts where there is none. On operations for everybody the principal is anonymous,
 /// whatever was presented.
 pub struct Authentication {
     site: Arc<Site>,
@@ -54,6 +56,23 @@ impl Authentication {
             (head.headers, head.uri) = (headers, uri);
         }
         credential
+    }
+
+    /// What the caller's certificate is worth: whether it is demanded is decided before anything else
+    /// (spec: gateway-security, sections 1 and 7).
+    fn certificate(&self, context: &Context) -> Result<Option<ByCertificate>, Fault> {
+        let Some(mutual) = &self.site.mutual else { return Ok(None) };
+        let certificate = mutual.check(context, self.clock.now())?;
+        Ok(certificate.filter(|_| !mutual.wants_credential()))
+    }
+
+    fn let_in(&self, exchange: &mut Exchange, certificate: ByCertificate) -> Flow {
+        let mut principal = Principal::new(certificate.user().into());
+        principal.key_type = certificate.key_type().unwrap_or(self.anonymous.key_type);
+        let context = exchange.context_mut();
+        context.principal = Some(principal);
+        context.slots.insert(certificate);
+        Flow::Continue
     }
 
     fn identify(&self, exchange: &mut Exchange, claims: Arc<Claims>) -> Result<Flow, Fault> {
@@ -105,16 +124,22 @@ impl Authentication {
 impl Prompt for Authentication {
     fn request<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a, Result<Flow, Fault>> {
         let open = exchange.context().operation().is_some_and(|operation| operation.auth == AuthType::None);
-        let credential = match self.take(exchange) {
-            _ if open => {
-                exchange.context_mut().principal = Some(self.anonymous.clone());
-                return Step::Done(Ok(Flow::Continue));
-            }
-            Ok(Some(credential)) => credential,
-            Ok(None) => {
+        let credential = self.take(exchange);
+        if open {
+            exchange.context_mut().principal = Some(self.anonymous.clone());
+            return Step::Done(Ok(Flow::Continue));
+        }
+        let certificate = match self.certificate(exchange.context()) {
+            Ok(certificate) => certificate,
+            Err(fault) => return Step::Done(Err(fault)),
+        };
+        let credential = match (credential, certificate) {
+            (Ok(Some(credential)), _) => credential,
+            (Ok(None), Some(certificate)) => return Step::Done(Ok(self.let_in(exchange, certificate))),
+            (Ok(None), None) => {
                 return Step::Done(Err(Fault::new(fault::MISSING_CREDENTIALS).because(self.missing.clone())));
             }
-            Err(fault) => return Step::Done(Err(fault)),
+            (Err(fault), _) => return Step::Done(Err(fault)),
         };
         let token = match credential {
             Credential::Token(token) => token,

@@ -8,6 +8,7 @@ use apim_core::{BuildError, Claims, Exchange, Fault, Filter, Flow, Link, Parts, 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::mutual::ByCertificate;
 use crate::deploy::Site;
 
 /// Audience, kind and scopes of a token against what the API and the operation ask for.
@@ -37,6 +38,10 @@ impl Filter for Authorization {
         }
         let Some(claims) = &principal.claims else {
             let by_key = principal.application.is_some();
+            // Where nobody can have a scope, none is asked for.
+            if !self.site.api.schemes.oauth2 && ByCertificate::of(context).is_some() {
+                return Ok(Flow::Continue);
+            }
             return match operation.auth {
                 AuthType::User if by_key => Err(Fault::new(fault::WRONG_TOKEN_TYPE)),
                 _ if by_key || operation.scopes.is_empty() => Ok(Flow::Continue),

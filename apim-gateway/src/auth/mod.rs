@@ -12,6 +12,7 @@ mod credential;
 mod jwt;
 mod keys;
 mod memory;
+mod mutual;
 mod subscription;
 mod verifier;
 
@@ -21,6 +22,8 @@ pub use by_form::ByForm;
 pub(crate) use credential::Readers;
 pub use jwt::{Malformed, Unverified};
 pub use keys::KeySet;
+pub use mutual::ByCertificate;
+pub(crate) use mutual::Mutual;
 pub use subscription::Subscription;
 pub use verifier::{JwtVerifier, Trust};
 

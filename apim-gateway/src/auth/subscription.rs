@@ -9,6 +9,7 @@ use apim_core::{BuildError, Exchange, Fault, Filter, Flow, Link, Parts, Principa
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::mutual::ByCertificate;
 use crate::deploy::{Site, View};
 
 /// Subscription validation (spec: gateway-security, section 3), entirely in memory.
@@ -88,6 +89,10 @@ impl Filter for Subscription {
             );
         };
         if context.operation().is_some_and(|operation| operation.auth == AuthType::None) {
+            return Ok(Flow::Continue);
+        }
+        // Certificates are the API's own, and need no subscription (spec: gateway-security, section 7).
+        if ByCertificate::of(context).is_some() {
             return Ok(Flow::Continue);
         }
         let found = self.find(view, principal)?;

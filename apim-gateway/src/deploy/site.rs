@@ -8,7 +8,7 @@ use apim_core::model::{Api, Operation};
 use apim_core::{BuildError, Link, Pipeline};
 use http::{HeaderName, Method};
 
-use crate::auth::Readers;
+use crate::auth::{Mutual, Readers};
 use crate::chain::Origin;
 use crate::router::{Base, Host, Resources};
 
@@ -27,6 +27,7 @@ pub struct Site {
     /// Its operations, by method and path.
     pub resources: Resources,
     pub(crate) readers: Readers,
+    pub(crate) mutual: Option<Arc<Mutual>>,
     source: Arc<Api>,
     bases: Vec<Base>,
 }
@@ -57,9 +58,10 @@ impl Site {
             )?,
             api_key: header("api_key_header", api.api_key_header.as_deref(), "apikey")?,
         };
+        let mutual = mutual(&api)?;
         let bases = bases(&api)?;
         let context = api.versioned_context().into();
-        Ok(Self { context, api, resources, readers, source: source.clone(), bases })
+        Ok(Self { context, api, resources, readers, mutual, source: source.clone(), bases })
     }
 
     /// The API as it was deployed.
@@ -69,6 +71,23 @@ impl Site {
 
     pub(super) fn bases(&self) -> &[Base] {
         &self.bases
+    }
+}
+
+/// What the API accepts of client certificates, if they are one of its schemes.
+fn mutual(api: &Api) -> Result<Option<Arc<Mutual>>, BuildError> {
+    let schemes = api.schemes;
+    match (&api.client_certificates, schemes.mutual_tls) {
+        (None, false) => Ok(None),
+        (Some(accepted), true) => {
+            let alone = !schemes.oauth2 && !schemes.api_key;
+            Mutual::new(accepted, alone).map(|mutual| Some(Arc::new(mutual)))
+        }
+        (None, true) => Err(BuildError::at("client_certificates", "`mutual_tls` needs some")),
+        (Some(_), false) => Err(BuildError::at(
+            "schemes.mutual_tls",
+            "there are client certificates, and nobody would ask for one",
+        )),
     }
 }
 

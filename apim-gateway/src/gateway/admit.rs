@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use apim_core::model::ApiId;
 use apim_core::{Context, Fault, Worker, fault};
-use http::header::{ACCEPT, ACCESS_CONTROL_REQUEST_METHOD};
+use http::header::ACCESS_CONTROL_REQUEST_METHOD;
 use http::uri::PathAndQuery;
 use http::{Method, StatusCode, Uri, request};
 
@@ -22,8 +22,8 @@ pub(super) fn admit<'v>(
     context: &mut Context,
     texts: &Texts,
 ) -> Result<&'v Arc<Deployed>, Fault> {
-    if wants_problem(head) {
-        context.slots.insert(Form::Problem);
+    if let Some(form) = Form::wanted(head) {
+        context.slots.insert(form);
     }
     let host = Host::of(head).map_err(refused)?;
     let uri = head.uri.clone();
@@ -107,13 +107,6 @@ fn with_path(uri: &Uri, path: &str, texts: &Texts, worker: Worker) -> Result<Uri
     let target = PathAndQuery::from_maybe_shared(target)
         .map_err(|error| Fault::new(fault::BAD_REQUEST).caused_by(error))?;
     Ok(Uri::from(target))
-}
-
-fn wants_problem(head: &request::Parts) -> bool {
-    head.headers
-        .get_all(ACCEPT)
-        .iter()
-        .any(|accept| memchr::memmem::find(accept.as_bytes(), b"application/problem+json").is_some())
 }
 
 fn refused(why: Ambiguous) -> Fault {

@@ -29,6 +29,7 @@ pub(crate) use text::Texts;
 use crate::builder::Builder;
 use crate::deploy::{self, Current, Deployer, Report};
 use crate::rescue;
+use crate::transport::client_certificate::ClientCertificate;
 
 /// The data plane as one service.
 ///
@@ -63,8 +64,11 @@ impl Gateway {
     /// The request's end, with its duration and bytes, is reported when the response's body has been sent
     /// or dropped. Dropping the future ends the request where it stands.
     pub async fn handle(&self, request: Request<Body>, peer: Peer, worker: Worker) -> Response<Sent> {
-        let (head, body) = request.into_parts();
-        let context = Box::new(self.context(&head, peer, worker));
+        let (mut head, body) = request.into_parts();
+        let mut context = Box::new(self.context(&head, peer, worker));
+        if let Some(certificate) = head.extensions.remove::<ClientCertificate>() {
+            context.slots.insert(certificate);
+        }
         let id = context.request_id;
         let mut answer = std::pin::pin!(self.answer(head, body, context));
         match std::future::poll_fn(|cx| unwind::poll(answer.as_mut(), cx)).await {

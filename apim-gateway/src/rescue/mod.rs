@@ -2,17 +2,18 @@
 //!
 //! The bodies are WSO2's (spec: gateway-errors, section 1), since clients look into them: `code` is text, and
 //! which members there are depends on the code's [`Shape`]. Who asks for `application/problem+json` gets
-//! RFC 9457 instead. Deliberate differences from the original: a backend's failure is answered 502 or 504
+//! RFC 9457 instead, who speaks gRPC the trailers of a call that failed. Deliberate differences from the original: a backend's failure is answered 502 or 504
 //! rather than 500, so that it can be told from the gateway's own, and every answer carries the request's
 //! id, by which the operator finds the reason.
 
 mod date;
+mod grpc;
 
 use apim_core::fault::{Fault, Rescue, Shape};
 use apim_core::model::Schemes;
 use apim_core::{Body, Context};
-use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderName, HeaderValue, Response, StatusCode, request};
 use serde_json::{Map, Value, json};
 
 /// The header that carries a request's id, to the caller and to the backend.
@@ -24,6 +25,21 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub enum Form {
     /// RFC 9457.
     Problem,
+    /// The trailers of gRPC, in place of an answer.
+    Grpc,
+}
+
+impl Form {
+    /// The form that a request asks for.
+    pub(crate) fn wanted(head: &request::Parts) -> Option<Self> {
+        if grpc::is_spoken(head) {
+            return Some(Self::Grpc);
+        }
+        let problem = |accept: &HeaderValue| {
+            memchr::memmem::find(accept.as_bytes(), b"application/problem+json").is_some()
+        };
+        head.headers.get_all(ACCEPT).iter().any(problem).then_some(Self::Problem)
+    }
 }
 
 /// Answers in JSON: WSO2's bodies, or problem details for those who ask.
@@ -32,20 +48,14 @@ pub struct Json;
 
 impl Rescue for Json {
     fn rescue(&self, fault: &Fault, context: &Context) -> Response<Body> {
-        let problem = context.slots.get::<Form>() == Some(&Form::Problem);
-        let (body, media_type) = if problem {
-            (problem_body(fault, context), "application/problem+json")
-        } else {
-            (usual_body(fault), "application/json; charset=UTF-8")
+        let mut response = match context.slots.get::<Form>() {
+            Some(Form::Grpc) => grpc::answer(fault),
+            Some(Form::Problem) => {
+                in_json(fault, context, problem_body(fault, context), "application/problem+json")
+            }
+            None => in_json(fault, context, usual_body(fault), "application/json; charset=UTF-8"),
         };
-        let mut response = Response::new(Body::from(Value::Object(body).to_string()));
-        *response.status_mut() = fault.status();
         let headers = response.headers_mut();
-        headers.extend(fault.headers().iter().map(|(name, value)| (name.clone(), value.clone())));
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-        if fault.status() == StatusCode::UNAUTHORIZED && !headers.contains_key(WWW_AUTHENTICATE) {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge(context)));
-        }
         if let Ok(id) = HeaderValue::try_from(context.request_id.to_string()) {
             headers.insert(REQUEST_ID, id);
         }
@@ -58,6 +68,23 @@ impl Rescue for Json {
     }
 }
 
+fn in_json(
+    fault: &Fault,
+    context: &Context,
+    body: Map<String, Value>,
+    media_type: &'static str,
+) -> Response<Body> {
+    let mut response = Response::new(Body::from(Value::Object(body).to_string()));
+    *response.status_mut() = fault.status();
+    let headers = response.headers_mut();
+    headers.extend(fault.headers().iter().map(|(name, value)| (name.clone(), value.clone())));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    if fault.status() == StatusCode::UNAUTHORIZED && !headers.contains_key(WWW_AUTHENTICATE) {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge(context)));
+    }
+    response
+}
+
 /// The challenges of all schemes of the API (RFC 9110 section 11.6.1, RFC 6750 section 3; spec:
 /// gateway-errors, "WWW-Authenticate").
 fn challenge(context: &Context) -> &'static str {
@@ -68,8 +95,8 @@ fn challenge(context: &Context) -> &'static str {
     const BOTH: &str = "Bearer realm=\"WSO2 API Manager\", API Key realm=\"WSO2 API Manager\" \
                         error=\"invalid_token\", error_description=\"The provided token is invalid\"";
     match context.api.as_ref().map(|api| api.schemes) {
-        Some(Schemes { oauth2: true, api_key: true }) => BOTH,
-        Some(Schemes { oauth2: false, api_key: true }) => API_KEY,
+        Some(Schemes { oauth2: true, api_key: true, .. }) => BOTH,
+        Some(Schemes { oauth2: false, api_key: true, .. }) => API_KEY,
         _ => BEARER,
     }
 }

@@ -19,15 +19,17 @@ pub(super) struct Received {
     incoming: Incoming,
     watch: Arc<Watch>,
     slot: Arc<Slot>,
+    /// Bytes that may still come.
+    room: u64,
 }
 
 impl Received {
     /// Takes a request's body; a body that is empty is not boxed.
-    pub(super) fn body(incoming: Incoming, slot: &Arc<Slot>) -> Body {
+    pub(super) fn body(incoming: Incoming, slot: &Arc<Slot>, room: u64) -> Body {
         if http_body::Body::is_end_stream(&incoming) {
             return Body::empty();
         }
-        Body::new(Self { incoming, watch: slot.sweep.watch(), slot: slot.clone() })
+        Body::new(Self { incoming, watch: slot.sweep.watch(), slot: slot.clone(), room })
     }
 }
 
@@ -56,6 +58,14 @@ impl http_body::Body for Received {
         } else {
             self.watch.disarm();
         }
+        if let Poll::Ready(Some(Ok(frame))) = &frame
+            && let Some(data) = frame.data_ref()
+        {
+            match self.room.checked_sub(data.len() as u64) {
+                Some(room) => self.room = room,
+                None => return Poll::Ready(Some(Err(Fault::new(fault::BODY_TOO_LARGE).into()))),
+            }
+        }
         frame.map_err(Into::into)
     }
 
@@ -81,6 +91,22 @@ impl Flight {
 impl Drop for Flight {
     fn drop(&mut self) {
         self.0.end();
+    }
+}
+
+/// A stream that has become a WebSocket, until this is dropped: its connection stays, and no request waits.
+pub(super) struct Tunnel(Arc<Slot>);
+
+impl Tunnel {
+    pub(super) fn new(slot: Arc<Slot>) -> Self {
+        slot.stay();
+        Self(slot)
+    }
+}
+
+impl Drop for Tunnel {
+    fn drop(&mut self) {
+        self.0.let_go();
     }
 }
 

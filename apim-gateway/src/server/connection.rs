@@ -10,21 +10,29 @@ use std::time::Duration;
 
 use apim_core::Peer;
 use http::header::{CONNECTION, CONTENT_TYPE, HOST, RETRY_AFTER};
+use http::uri::Authority;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use ipnet::IpNet;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
-use super::body::{Flight, Leaving, Received};
+use super::body::{Flight, Leaving, Received, Tunnel};
+use super::clients::Seat;
+use super::extended::{self, Handshake};
+use super::proxy;
 use super::socket::{Slot, Socket};
 use super::stream::Streams;
 use super::worker::{CLOSING, LEAVING, SERVING, Shared};
 use super::{Limits, Serve};
+use crate::router::Host;
+use crate::transport::client_certificate::ClientCertificate;
 use crate::transport::hop;
+use crate::transport::tunnel::Hold;
 use crate::transport::watch::Sweep;
 
 /// How every HTTP/2 connection begins (RFC 9113 section 3.4); no HTTP/1.1 request begins with `PRI `.
@@ -63,6 +71,7 @@ impl Protocols {
             // Bounds CONTINUATION floods and HPACK bombs: h2 counts the decoded list.
             .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
             .max_send_buf_size(256 << 10)
+            .enable_connect_protocol()
             .keep_alive_interval(limits.keep_alive)
             .keep_alive_timeout(limits.head_timeout);
         Self { http1, http2 }
@@ -70,25 +79,86 @@ impl Protocols {
 }
 
 /// Serves a clear-text connection.
-pub(super) async fn plain<S: Serve>(shared: Arc<Shared<S>>, tcp: TcpStream) {
-    let Some(peer) = accepted(&tcp, false) else { return };
+pub(super) async fn plain<S: Serve>(shared: Arc<Shared<S>>, mut tcp: TcpStream) {
+    let arrived = arrived(&shared, &mut tcp, &shared.http_balancers, false);
+    let Some(Arrived { peer, .. }) = &arrived.await else { return };
     let speaks_h2 = speaks_h2(&tcp);
     // Who says nothing at all is not waited for longer than for a head.
     let Ok(Ok(h2)) = tokio::time::timeout(shared.limits.head_timeout, speaks_h2).await else { return };
-    serve(shared, tcp, peer, h2).await;
+    serve(shared.clone(), tcp, *peer, h2, Session::default()).await;
 }
 
 /// Serves a TLS connection.
-pub(super) async fn encrypted<S: Serve>(shared: Arc<Shared<S>>, tcp: TcpStream, tls: TlsAcceptor) {
-    let Some(peer) = accepted(&tcp, true) else { return };
+pub(super) async fn encrypted<S: Serve>(shared: Arc<Shared<S>>, mut tcp: TcpStream, tls: TlsAcceptor) {
+    let arrived = arrived(&shared, &mut tcp, &shared.https_balancers, true);
+    let Some(Arrived { peer, .. }) = &arrived.await else { return };
     let handshake = tokio::time::timeout(shared.limits.handshake_timeout, tls.accept(tcp));
     match handshake.await {
         Ok(Ok(stream)) => {
-            let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-            serve(shared, stream, peer, h2).await;
+            let agreed = stream.get_ref().1;
+            let h2 = agreed.alpn_protocol() == Some(b"h2");
+            let session = Session::of(agreed);
+            serve(shared.clone(), stream, *peer, h2, session).await;
         }
         Ok(Err(error)) => tracing::debug!(%error, client = %peer.address, "no TLS was agreed on"),
         Err(_) => tracing::debug!(client = %peer.address, "the TLS handshake took too long"),
+    }
+}
+
+/// A connection that may be served, and is counted until this is dropped.
+struct Arrived {
+    peer: Peer,
+    _seat: Option<Seat>,
+}
+
+/// Finds out whose connection it is; none if it is not to be served.
+async fn arrived<S: Serve>(
+    shared: &Shared<S>,
+    tcp: &mut TcpStream,
+    balancers: &[IpNet],
+    tls: bool,
+) -> Option<Arrived> {
+    let mut peer = accepted(tcp, tls)?;
+    let address = peer.address.ip().to_canonical();
+    if balancers.iter().any(|network| network.contains(&address)) {
+        match tokio::time::timeout(shared.limits.handshake_timeout, proxy::take(tcp)).await {
+            Ok(Ok(client)) => peer.address = client.unwrap_or(peer.address),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, balancer = %address, "a connection does not say whose it is");
+                return None;
+            }
+            Err(_) => {
+                tracing::debug!(balancer = %address, "a connection took too long to say whose it is");
+                return None;
+            }
+        }
+    }
+    let seat = match &shared.clients {
+        None => None,
+        Some(clients) => {
+            let seat = clients.enter(peer.address.ip());
+            if seat.is_none() {
+                tracing::debug!(client = %peer.address, "a client has too many connections");
+                return None;
+            }
+            seat
+        }
+    };
+    Some(Arrived { peer, _seat: seat })
+}
+
+/// What a TLS handshake has told of the client.
+#[derive(Default)]
+struct Session {
+    /// The host it asked for, in lower case.
+    asked: Option<Box<str>>,
+    certificate: Option<ClientCertificate>,
+}
+
+impl Session {
+    fn of(agreed: &rustls::ServerConnection) -> Self {
+        let asked = agreed.server_name().map(|name| name.to_ascii_lowercase().into());
+        Self { asked, certificate: ClientCertificate::of(agreed) }
     }
 }
 
@@ -113,7 +183,7 @@ async fn speaks_h2(tcp: &TcpStream) -> std::io::Result<bool> {
     }
 }
 
-async fn serve<S, T>(shared: Arc<Shared<S>>, io: T, peer: Peer, h2: bool)
+async fn serve<S, T>(shared: Arc<Shared<S>>, io: T, peer: Peer, h2: bool, session: Session)
 where
     S: Serve,
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -121,7 +191,7 @@ where
     let slot = Arc::new(Slot::new(shared.sweep.clone(), shared.gauge.clone(), shared.limits.clone(), h2));
     let (socket, closed) = Socket::new(io, slot.clone());
     let io = TokioIo::new(socket);
-    let seen = Arc::new(Seen { shared: shared.clone(), slot: slot.clone(), peer });
+    let seen = Arc::new(Seen { shared: shared.clone(), slot: slot.clone(), peer, session });
     let service = service_fn(move |request| answer(seen.clone(), request));
     if h2 {
         watch(&shared, &slot, shared.protocols.http2.serve_connection(io, service)).await;
@@ -139,6 +209,21 @@ struct Seen<S> {
     shared: Arc<Shared<S>>,
     slot: Arc<Slot>,
     peer: Peer,
+    session: Session,
+}
+
+impl<S> Seen<S> {
+    /// Whether the client was shown another certificate than that of the host it asks now.
+    fn is_misdirected(&self, request: &Request<Incoming>) -> bool {
+        let Some(certificates) = self.shared.certificates.as_ref().filter(|_| self.peer.tls) else {
+            return false;
+        };
+        let named = request.uri().authority().map(Authority::as_str);
+        let named = named.or_else(|| request.headers().get(HOST)?.to_str().ok());
+        // What is no host is refused by whoever reads it next.
+        let host = named.and_then(|named| Host::parse(named).ok());
+        host.is_some_and(|host| !certificates.agree(self.session.asked.as_deref(), host.as_str()))
+    }
 }
 
 async fn answer<S: Serve>(
@@ -148,24 +233,42 @@ async fn answer<S: Serve>(
     let flight = Flight::new(seen.slot.clone());
     let h1 = request.version() < Version::HTTP_2;
     if seen.slot.is_ambiguous() {
-        return Ok(refused(StatusCode::BAD_REQUEST, AMBIGUOUS, flight));
+        return Ok(refused(StatusCode::BAD_REQUEST, AMBIGUOUS, h1, flight));
     }
     // Whoever stands in front of us may have filled in another host than we would (RFC 9112 section 3.2).
     if request.version() == Version::HTTP_11 && !request.headers().contains_key(HOST) {
-        return Ok(refused(StatusCode::BAD_REQUEST, NO_HOST, flight));
+        return Ok(refused(StatusCode::BAD_REQUEST, NO_HOST, h1, flight));
     }
     // The gateway is no forward proxy, and what follows a CONNECT must never be taken for a request.
+    let mut handshake = None;
     if request.method() == Method::CONNECT {
-        return Ok(refused(StatusCode::METHOD_NOT_ALLOWED, NO_CONNECT, flight));
+        if !extended::is_websocket(&request) {
+            return Ok(refused(StatusCode::METHOD_NOT_ALLOWED, NO_CONNECT, h1, flight));
+        }
+        handshake = Some(Handshake::begin(&mut request));
+        request.extensions_mut().insert(Hold::new(Tunnel::new(seen.slot.clone())));
+    }
+    let Shared { service, worker, stage, limits, .. } = &*seen.shared;
+    if http_body::Body::size_hint(request.body()).lower() > limits.body_bytes {
+        return Ok(refused(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE, h1, flight));
+    }
+    if seen.is_misdirected(&request) {
+        return Ok(refused(StatusCode::MISDIRECTED_REQUEST, MISDIRECTED, h1, flight));
+    }
+    if let Some(certificate) = &seen.session.certificate {
+        request.extensions_mut().insert(certificate.clone());
     }
     if !seen.slot.gauge.admits() {
-        return Ok(overloaded(&seen, flight));
+        return Ok(overloaded(&seen, h1, flight));
     }
     hop::clean_request(request.headers_mut());
-    let Shared { service, worker, stage, .. } = &*seen.shared;
-    let request = request.map(|body| Received::body(body, &seen.slot));
+    let request = request.map(|body| Received::body(body, &seen.slot, limits.body_bytes));
     let mut response = service.serve(request, seen.peer, *worker).await;
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+    if let Some(handshake) = handshake {
+        if !handshake.end(&mut response) {
+            return Ok(refused(StatusCode::BAD_GATEWAY, NO_WEBSOCKET, h1, flight));
+        }
+    } else if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         seen.slot.hand_over();
     } else if h1 && (stage.load(Relaxed) != SERVING || seen.slot.is_ambiguous()) {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -177,20 +280,26 @@ const AMBIGUOUS: &str = r#"{"code":"400","type":"Status report","message":"Bad R
 const NO_HOST: &str = r#"{"code":"400","type":"Status report","message":"Bad Request","description":"The request names no host"}"#;
 const NO_CONNECT: &str = r#"{"code":"405","type":"Status report","message":"Method Not Allowed","description":"CONNECT is not supported"}"#;
 
-fn refused<B>(status: StatusCode, words: &'static str, flight: Flight) -> Response<Leaving<B>> {
+const TOO_LARGE: &str = r#"{"code":"413","type":"Status report","message":"Content Too Large","description":"The body is larger than this server takes"}"#;
+const MISDIRECTED: &str = r#"{"code":"421","type":"Status report","message":"Misdirected Request","description":"The connection was made for another host"}"#;
+const NO_WEBSOCKET: &str = r#"{"code":"101506","type":"Status report","message":"Runtime Error","description":"The backend does not speak WebSocket"}"#;
+
+fn refused<B>(status: StatusCode, words: &'static str, h1: bool, flight: Flight) -> Response<Leaving<B>> {
     let mut response = Response::new(Leaving::words(words, flight));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    if h1 {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     response
 }
 
 const OVERLOADED: &str = r#"{"code":"503","type":"Status report","message":"Service Unavailable","description":"There is more to do than can be done; try again later"}"#;
 
-fn overloaded<S, B>(seen: &Seen<S>, flight: Flight) -> Response<Leaving<B>> {
+fn overloaded<S, B>(seen: &Seen<S>, h1: bool, flight: Flight) -> Response<Leaving<B>> {
     let gauge = &seen.slot.gauge;
-    let mut response = refused(StatusCode::SERVICE_UNAVAILABLE, OVERLOADED, flight);
+    let mut response = refused(StatusCode::SERVICE_UNAVAILABLE, OVERLOADED, h1, flight);
     response.headers_mut().insert(RETRY_AFTER, gauge.retry_after());
     // Unless all have to go, the connection stays: another would cost far more than its request.
     if seen.shared.stage.load(Relaxed) == SERVING {

@@ -8,11 +8,14 @@
 
 mod body;
 mod chunk;
+mod clients;
 mod connection;
+mod extended;
 pub mod framing;
 mod gauge;
 pub mod health;
 mod listen;
+pub mod proxy;
 mod shedding;
 mod socket;
 mod stream;
@@ -27,9 +30,12 @@ use std::time::Duration;
 use apim_core::{Body, BoxError, Peer, Shutdown, Worker};
 use bytes::Bytes;
 use http::{Request, Response};
+use ipnet::IpNet;
 
 use listen::Listeners;
 pub use shedding::Shedding;
+
+use crate::transport::certificates::Certificates;
 
 /// Answers requests that this server has received.
 ///
@@ -56,8 +62,15 @@ pub struct ServerConfig {
     pub http: Option<SocketAddr>,
     /// Where to listen for TLS connections.
     pub https: Option<SocketAddr>,
-    /// TLS; needed with [`https`](Self::https). See [`Certificate`](crate::transport::tls::Certificate).
+    /// TLS; needed with [`https`](Self::https). See [`Certificates::server_config`].
     pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// The certificates that [`tls`](Self::tls) shows. With them, a request to a host that another of them is
+    /// for than its connection was shown is answered 421.
+    pub certificates: Option<Certificates>,
+    /// Peers whose clear-text connections begin with the [PROXY protocol](proxy). Default: none.
+    pub http_balancers: Vec<IpNet>,
+    /// Peers whose TLS connections begin with the [PROXY protocol](proxy). Default: none.
+    pub https_balancers: Vec<IpNet>,
     /// How many workers; 0 is one for each core.
     pub workers: usize,
     /// What to put up with.
@@ -73,6 +86,9 @@ impl Default for ServerConfig {
             http: None,
             https: None,
             tls: None,
+            certificates: None,
+            http_balancers: Vec::new(),
+            https_balancers: Vec::new(),
             workers: 0,
             limits: Limits::default(),
             shedding: Some(Shedding::default()),
@@ -102,6 +118,12 @@ pub struct Limits {
     pub connections: usize,
     /// Requests at once, over all workers; more are answered `503` with `Retry-After`. Default 50,000.
     pub requests: usize,
+    /// Connections at once from one address, or from one IPv6 network of 64 bits, over all workers. More are
+    /// closed as they come. Behind a balancer that does not speak the PROXY protocol all come from its address.
+    /// Default: as many as there may be.
+    pub connections_per_client: Option<usize>,
+    /// Bytes of a request's body; a larger one is answered 413. Default: as many as the client sends.
+    pub body_bytes: u64,
     /// Requests at once on one HTTP/2 connection. Default 200.
     pub streams: u32,
     /// How long requests in flight and WebSockets may take once shutdown has begun. Default 30 s.
@@ -120,6 +142,8 @@ impl Default for Limits {
             handshake_timeout: Duration::from_secs(10),
             connections: 50_000,
             requests: 50_000,
+            connections_per_client: None,
+            body_bytes: u64::MAX,
             streams: 200,
             drain_timeout: Duration::from_secs(30),
         }

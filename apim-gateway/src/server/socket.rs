@@ -59,14 +59,24 @@ impl Slot {
     /// A request's head has been read.
     pub(super) fn begin(&self) {
         self.gauge.begin();
-        self.in_flight.store(self.in_flight.load(Relaxed) + 1, Relaxed);
         self.reading_head.store(false, Relaxed);
-        self.wait();
+        self.stay();
     }
 
     /// An answer has left, or will not.
     pub(super) fn end(&self) {
         self.gauge.end();
+        self.let_go();
+    }
+
+    /// Something has begun for which the connection must stay.
+    pub(super) fn stay(&self) {
+        self.in_flight.store(self.in_flight.load(Relaxed) + 1, Relaxed);
+        self.wait();
+    }
+
+    /// It has ended.
+    pub(super) fn let_go(&self) {
         let left = self.in_flight.load(Relaxed).saturating_sub(1);
         self.in_flight.store(left, Relaxed);
         if left == 0 {

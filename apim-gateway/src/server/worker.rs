@@ -6,14 +6,17 @@ use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::time::Duration;
 
 use apim_core::{Shutdown, Worker};
+use ipnet::IpNet;
 use tokio::net::TcpStream;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+use super::clients::Clients;
 use super::connection::{self, Protocols};
 use super::gauge::{self, Gauge};
 use super::{Bound, Limits, Serve, ServerError};
+use crate::transport::certificates::Certificates;
 use crate::transport::watch::Sweep;
 
 /// How long idle HTTP/1.1 connections are left open once draining has begun: a request that is already on
@@ -32,6 +35,10 @@ pub(super) struct Shared<S> {
     pub(super) sweep: Arc<Sweep>,
     pub(super) gauge: Arc<Gauge>,
     pub(super) stage: AtomicU8,
+    pub(super) certificates: Option<Certificates>,
+    pub(super) clients: Option<Arc<Clients>>,
+    pub(super) http_balancers: Vec<IpNet>,
+    pub(super) https_balancers: Vec<IpNet>,
 }
 
 /// The worker serves.
@@ -48,6 +55,7 @@ pub(super) async fn run_all<S: Serve>(bound: Bound<S>, shutdown: Shutdown) -> Re
     let mut https = https.map(|listeners| listeners.sockets.into_iter());
     let (stop, stopping) = watch::channel(false);
     let mut running = Vec::with_capacity(workers);
+    let clients = config.limits.connections_per_client.map(Clients::new);
     for index in 0..workers {
         let listeners = Sockets {
             http: http.as_mut().and_then(Iterator::next),
@@ -67,6 +75,10 @@ pub(super) async fn run_all<S: Serve>(bound: Bound<S>, shutdown: Shutdown) -> Re
             },
             sweep,
             stage: AtomicU8::new(SERVING),
+            certificates: config.certificates.clone(),
+            clients: clients.clone(),
+            http_balancers: config.http_balancers.clone(),
+            https_balancers: config.https_balancers.clone(),
         };
         running.push(start(shared, listeners, stopping.clone())?);
     }

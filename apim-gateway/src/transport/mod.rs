@@ -3,6 +3,8 @@
 //! [`server`](crate::server), [`upstream`](crate::upstream) and [`source`](crate::source) share these parts,
 //! so that a certificate is read, a deadline kept and a header dropped in one way everywhere.
 
+pub mod certificates;
+pub mod client_certificate;
 pub(crate) mod dial;
 pub(crate) mod gather;
 pub mod hop;

@@ -1,20 +1,18 @@
-//! Certificates, keys and trust, as rustls wants them.
+//! Trust, as rustls wants it. A server's own certificates are in [`certificates`](super::certificates).
 //!
 //! The crypto provider is always passed explicitly: a library that installs a process-wide one decides for
 //! everybody else in the process.
 
-use std::fmt;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ResolvesClientCert, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::pki_types::{PrivateKeyDer, ServerName, UnixTime};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 /// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -35,91 +33,24 @@ pub enum TlsError {
     /// Key and certificate do not belong together, or are of an unsupported kind.
     #[error("the certificate or its key cannot be used")]
     Unusable(#[source] rustls::Error),
+    /// Which of two certificates a client gets that asks for a name must not depend on their order.
+    #[error("there are two certificates for {0}")]
+    TwoForOne(String),
 }
 
-fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
-/// A server's certificate, which can be replaced while connections are being accepted.
-///
-/// ```no_run
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use apim_gateway::transport::tls::Certificate;
-///
-/// let certificate = Certificate::from_pem(&std::fs::read("tls.crt")?, &std::fs::read("tls.key")?)?;
-/// let config = certificate.server_config()?;
-/// // Later, when the files have changed; connections made from now on get the new one:
-/// certificate.replace(&std::fs::read("tls.crt")?, &std::fs::read("tls.key")?)?;
-/// # Ok(()) }
-/// ```
-#[derive(Clone)]
-pub struct Certificate(Arc<Current>);
-
-struct Current(ArcSwap<CertifiedKey>);
-
-impl Certificate {
-    /// From PEM text: the chain, the server's own certificate first, and its private key.
-    ///
-    /// # Errors
-    ///
-    /// [`TlsError`], also if key and certificate do not belong together.
-    pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, TlsError> {
-        Ok(Self(Arc::new(Current(ArcSwap::from_pointee(certified(chain, key)?)))))
-    }
-
-    /// Takes another certificate for connections to come. On error the old one stays.
-    ///
-    /// # Errors
-    ///
-    /// As [`from_pem`](Self::from_pem).
-    pub fn replace(&self, chain: &[u8], key: &[u8]) -> Result<(), TlsError> {
-        self.0.0.store(Arc::new(certified(chain, key)?));
-        Ok(())
-    }
-
-    /// A server's configuration over this certificate: TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1 by ALPN.
-    ///
-    /// # Errors
-    ///
-    /// [`TlsError::Unusable`] if the provider lacks a protocol version.
-    pub fn server_config(&self) -> Result<Arc<ServerConfig>, TlsError> {
-        let mut config = ServerConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .map_err(TlsError::Unusable)?
-            .with_no_client_auth()
-            .with_cert_resolver(self.0.clone());
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Arc::new(config))
-    }
-}
-
-impl fmt::Debug for Certificate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Certificate")
-    }
-}
-
-impl fmt::Debug for Current {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Current")
-    }
-}
-
-impl ResolvesServerCert for Current {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.0.load_full())
-    }
-}
-
-fn certified(chain: &[u8], key: &[u8]) -> Result<CertifiedKey, TlsError> {
+/// A chain and the key of its first certificate.
+pub(super) fn certified(chain: &[u8], key: &[u8]) -> Result<CertifiedKey, TlsError> {
     let chain = certificates(chain)?;
     let key =
         PrivateKeyDer::from_pem_slice(key).map_err(|source| TlsError::Pem { what: "private key", source })?;
     CertifiedKey::from_der(chain, key, &provider()).map_err(TlsError::Unusable)
 }
 
-fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let chain = CertificateDer::pem_slice_iter(pem)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|source| TlsError::Pem { what: "certificate", source })?;
@@ -248,16 +179,5 @@ mod tests {
         assert_eq!(roots(bundle.as_bytes()).unwrap().len(), 1);
         assert!(matches!(roots(NO_CERTIFICATE.as_bytes()), Err(TlsError::Unusable(_))));
         assert!(matches!(roots(b""), Err(TlsError::NoCertificate)));
-    }
-
-    #[test]
-    fn a_key_that_belongs_to_another_certificate_is_refused() {
-        let one = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        let other = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        let (chain, key) = (one.cert.pem(), other.signing_key.serialize_pem());
-        assert!(matches!(
-            Certificate::from_pem(chain.as_bytes(), key.as_bytes()),
-            Err(TlsError::Unusable(_))
-        ));
     }
 }

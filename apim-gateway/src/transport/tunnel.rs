@@ -3,6 +3,7 @@
 //! Credentials are checked when it is opened. A token that is revoked or expires later, or an API that is
 //! undeployed, does not end it.
 
+use std::any::Any;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,12 +16,30 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::watch::{Sweep, Watch};
 
+/// Something that shall last as long as an upgraded connection, in the extensions of the request that asks for
+/// one: a stream of HTTP/2 belongs to a connection that must not be taken for idle.
+#[derive(Clone)]
+pub(crate) struct Hold(#[allow(dead_code, reason = "it is there to be dropped")] Arc<dyn Any + Send + Sync>);
+
+impl Hold {
+    pub(crate) fn new(held: impl Send + Sync + 'static) -> Self {
+        Self(Arc::new(held))
+    }
+}
+
+/// The client's end of a connection that it wants upgraded.
+pub(crate) struct Client {
+    pub(crate) upgrade: OnUpgrade,
+    pub(crate) hold: Option<Hold>,
+}
+
 /// Passes bytes both ways until both sides have ended, one breaks, or nothing moves for `idle`.
 ///
 /// Nothing that a client sent before the backend's 101 has been forwarded: hyper keeps it until the
 /// connection is handed over.
-pub(crate) async fn join(client: OnUpgrade, backend: OnUpgrade, sweep: Arc<Sweep>, idle: Duration) {
-    let Ok((client, backend)) = tokio::try_join!(client, backend) else { return };
+pub(crate) async fn join(client: Client, backend: OnUpgrade, sweep: Arc<Sweep>, idle: Duration) {
+    let Client { upgrade, hold: _hold } = client;
+    let Ok((client, backend)) = tokio::try_join!(upgrade, backend) else { return };
     let watch = sweep.watch();
     let mut client = Noticed { io: TokioIo::new(client), watch: watch.clone(), sweep, idle };
     client.progress();

@@ -12,7 +12,6 @@ use std::time::Instant;
 use apim_core::{Body, BoxFuture, Context, Fault};
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
-use hyper::upgrade::OnUpgrade;
 
 use super::body::{Download, Upload};
 use super::group::{Busy, Group, Picked, Wait};
@@ -144,7 +143,7 @@ impl Call<'_> {
         mut response: Response<Incoming>,
         line: Line,
         target: &Arc<Target>,
-        client: Option<OnUpgrade>,
+        client: Option<tunnel::Client>,
         busy: Option<Busy>,
     ) -> Result<Response<Body>, Fault> {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {

@@ -4,30 +4,35 @@ use apim_core::{Body, Context, Fault, Worker, fault};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{PathAndQuery, Uri};
 use http::{Method, Request, Version};
+use hyper::ext::Protocol;
 use hyper::upgrade::OnUpgrade;
 
 use super::pool::Own;
 use super::target::Target;
+use crate::transport::tunnel::{Client, Hold};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
-/// The client's end, if it asks for a WebSocket and may have one: HTTP/1.1, and no body before it.
+/// The client's end, if it asks for a WebSocket and may have one: over HTTP/1.1, or over a stream of HTTP/2 that
+/// our server has found to ask for it; and no body before it.
 ///
 /// No other protocol is passed on. Through `h2c`, say, whatever is asked next would go past every check of
 /// the gateway, as requests that only the backend sees.
-pub(super) fn upgrade(request: &mut Request<Body>) -> Option<OnUpgrade> {
-    let pending = request.extensions_mut().remove::<OnUpgrade>();
+pub(super) fn upgrade(request: &mut Request<Body>) -> Option<Client> {
+    let upgrade = request.extensions_mut().remove::<OnUpgrade>()?;
     if !request.headers().contains_key(header::UPGRADE) {
         return None;
     }
-    let asked = request.version() == Version::HTTP_11
+    let extended = request.extensions_mut().remove::<Protocol>().is_some();
+    let hold = request.extensions_mut().remove::<Hold>();
+    let asked = (extended || request.version() == Version::HTTP_11)
         && request.method() == Method::GET
         && http_body::Body::is_end_stream(request.body())
         && names_upgrade(request.headers())
         && is_websocket(request.headers());
-    pending.filter(|_| asked)
+    asked.then_some(Client { upgrade, hold })
 }
 
 /// Whether `Upgrade` names WebSocket and nothing else: of a list the backend would choose.

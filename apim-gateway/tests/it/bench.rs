@@ -10,7 +10,8 @@ use apim_core::handler::Backend as _;
 use apim_core::model::{Api, Endpoint};
 use apim_core::{Body, Clock, Context, Exchange, Peer, RequestId, Shutdown, SystemClock, Timestamp, Worker};
 use apim_gateway::server::{Bound, Serve, Server, ServerConfig, ServerError};
-use apim_gateway::transport::tls::{self, Certificate};
+use apim_gateway::transport::certificates::{self, Agreement, Certificates};
+use apim_gateway::transport::tls;
 use apim_gateway::upstream::{ApiUpstream, Upstream, UpstreamConfig};
 use http::{Request, Response};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -56,7 +57,7 @@ impl Serve for Straight {
 
 /// A certificate for `localhost`, which is its own authority.
 pub struct Identity {
-    pub certificate: Certificate,
+    pub certificates: Certificates,
     pub pem: String,
 }
 
@@ -65,7 +66,12 @@ impl Identity {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let pem = made.cert.pem();
         let key = made.signing_key.serialize_pem();
-        Self { certificate: Certificate::from_pem(pem.as_bytes(), key.as_bytes()).unwrap(), pem }
+        let identity = certificates::Identity::from_pem(pem.as_bytes(), key.as_bytes()).unwrap();
+        Self { certificates: Certificates::new(vec![identity]).unwrap(), pem }
+    }
+
+    pub fn server(&self) -> Arc<rustls::ServerConfig> {
+        self.certificates.server_config(Agreement::default()).unwrap()
     }
 
     pub fn client(&self) -> rustls::ClientConfig {

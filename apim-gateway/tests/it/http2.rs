@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
+use apim_gateway::transport::certificates;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt as _, Full, StreamBody};
@@ -50,7 +51,7 @@ async fn alpn_chooses_http2_over_tls_and_the_backend_still_sees_http1() {
     let identity = Identity::new();
     let mut plan = Plan::to(format!("http://{}", echoing_heads().await));
     plan.server.https = Some(([127, 0, 0, 1], 0).into());
-    plan.server.tls = Some(identity.certificate.server_config().unwrap());
+    plan.server.tls = Some(identity.server());
     let gateway = plan.start();
     let mut sender = client(over_tls(gateway.https(), &identity, b"h2").await).await;
     let response = sender.send_request(get("https://shop.example/x?y")).await.unwrap();
@@ -70,14 +71,16 @@ async fn a_new_certificate_is_used_for_new_connections() {
     let (old, new) = (Identity::new(), rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap());
     let mut plan = Plan::to(format!("http://{}", answering(OK).await));
     plan.server.https = Some(([127, 0, 0, 1], 0).into());
-    plan.server.tls = Some(old.certificate.server_config().unwrap());
+    plan.server.tls = Some(old.server());
     let gateway = plan.start();
     over_tls(gateway.https(), &old, b"h2").await;
     let (pem, key) = (new.cert.pem(), new.signing_key.serialize_pem());
-    old.certificate.replace(pem.as_bytes(), key.as_bytes()).unwrap();
-    let fresh = Identity { pem, ..Identity::new() };
+    let identity = |pem: &[u8]| certificates::Identity::from_pem(pem, key.as_bytes());
+    old.certificates.replace(vec![identity(pem.as_bytes()).unwrap()]).unwrap();
+    let fresh = Identity { pem: pem.clone(), ..Identity::new() };
     over_tls(gateway.https(), &fresh, b"h2").await;
-    assert!(old.certificate.replace(b"nonsense", key.as_bytes()).is_err());
+    assert!(identity(b"nonsense").is_err());
+    assert!(old.certificates.replace(Vec::new()).is_err());
     over_tls(gateway.https(), &fresh, b"h2").await;
 }
 
@@ -145,7 +148,7 @@ async fn h2_backend(tls: Option<TlsAcceptor>) -> (SocketAddr, Arc<AtomicUsize>) 
 #[tokio::test]
 async fn a_backend_that_speaks_http2_gets_one_connection_for_many_requests() {
     let identity = Identity::new();
-    let acceptor = TlsAcceptor::from(identity.certificate.server_config().unwrap());
+    let acceptor = TlsAcceptor::from(identity.server());
     let (address, connections) = h2_backend(Some(acceptor)).await;
     let mut plan = Plan::to(format!("https://localhost:{}/base", address.port()));
     plan.upstream.tls = Some(Arc::new(identity.client()));
@@ -180,7 +183,7 @@ async fn trailers_pass_from_end_to_end_as_grpc_needs_them() {
 #[tokio::test]
 async fn a_certificate_for_another_name_is_not_trusted() {
     let identity = Identity::new();
-    let acceptor = TlsAcceptor::from(identity.certificate.server_config().unwrap());
+    let acceptor = TlsAcceptor::from(identity.server());
     let (address, _) = h2_backend(Some(acceptor)).await;
     let mut plan = Plan::to(format!("https://127.0.0.1:{}", address.port()));
     plan.upstream.tls = Some(Arc::new(identity.client()));

@@ -2,12 +2,15 @@
 
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
+mod balancer;
 mod bench;
+mod bounds;
 mod conformance;
 mod drain;
 mod embedded;
 mod endpoints;
 mod gateway;
+mod grpc;
 mod http1;
 mod http2;
 mod mediation;
@@ -15,5 +18,6 @@ mod overload;
 mod smuggling;
 mod sources;
 mod streaming;
+mod tls;
 mod unreachable;
 mod upgrade;

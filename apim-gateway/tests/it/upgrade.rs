@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http_body_util::Empty;
+use hyper::ext::Protocol;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::TlsAcceptor;
 
@@ -95,7 +98,7 @@ async fn a_silent_socket_is_closed_after_a_while() {
 #[tokio::test]
 async fn an_upgrade_that_is_tried_again_is_tried_over_http1() {
     let identity = Identity::new();
-    let mut config = (*identity.certificate.server_config().unwrap()).clone();
+    let mut config = (*identity.server()).clone();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let acceptor = TlsAcceptor::from(Arc::new(config));
     // The first connection refuses the upgrade, takes the next and goes away; the second agrees to it.
@@ -162,4 +165,86 @@ async fn a_drain_waits_for_a_websocket() {
     assert_eq!(client.take(5).await.unwrap(), b"hello");
     drop(client);
     tokio::time::timeout(LIMIT, ended).await.unwrap().unwrap().unwrap();
+}
+
+/// Opens a WebSocket over HTTP/2 (RFC 8441).
+async fn over_http2(gateway: &crate::bench::Running) -> (http::Response<hyper::body::Incoming>, H2Client) {
+    let tcp = tokio::net::TcpStream::connect(gateway.http()).await.unwrap();
+    let handshake =
+        hyper::client::conn::http2::Builder::new(TokioExecutor::new()).handshake(TokioIo::new(tcp));
+    let (mut client, connection) = handshake.await.unwrap();
+    tokio::spawn(connection);
+    // Extended CONNECT may be sent once the server has said that it takes it.
+    client.send_request(http::Request::get("http://a/").body(Empty::new()).unwrap()).await.unwrap();
+    let request = http::Request::connect("http://a/chat")
+        .extension(Protocol::from_static("websocket"))
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-protocol", "chat")
+        .body(Empty::new())
+        .unwrap();
+    (client.send_request(request).await.unwrap(), client)
+}
+
+type H2Client = hyper::client::conn::http2::SendRequest<Empty<bytes::Bytes>>;
+
+/// Agrees to a WebSocket as the standard asks, to what is no handshake it says OK.
+async fn standard(_: usize, mut wire: crate::bench::Wire) {
+    while let Some(head) = wire.head().await {
+        let line = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
+        let Some(key) = line("sec-websocket-key: ") else {
+            wire.send(OK).await;
+            continue;
+        };
+        assert!(head.starts_with("GET /chat HTTP/1.1\r\n") && head.contains("upgrade: websocket"), "{head}");
+        assert_eq!(line("sec-websocket-protocol: ").as_deref(), Some("chat"));
+        let keyed = [key.as_bytes(), b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"].concat();
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, &keyed);
+        let accept = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, digest);
+        wire.send(format!("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Protocol: chat\r\nSec-WebSocket-Accept: {accept}\r\n\r\n")).await;
+        while let Some(bytes) = wire.take(5).await {
+            wire.send(bytes).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_websocket_over_http2_reaches_a_backend_that_speaks_http1() {
+    let mut plan = Plan::to(format!("ws://{}", backend(standard).await));
+    plan.server.limits.keep_alive = Duration::from_millis(300);
+    let gateway = plan.start();
+    let (response, mut client) = over_http2(&gateway).await;
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["sec-websocket-protocol"], "chat");
+    assert!(!response.headers().contains_key("sec-websocket-accept"));
+    let mut socket = TokioIo::new(hyper::upgrade::on(response).await.unwrap());
+    let mut got = [0; 5];
+    for text in [b"hello", b"world"] {
+        socket.write_all(text).await.unwrap();
+        socket.read_exact(&mut got).await.unwrap();
+        assert_eq!(&got, text);
+        // Longer than an idle connection is kept: one with a WebSocket is not idle.
+        tokio::time::sleep(Duration::from_millis(700)).await;
+    }
+    // The connection serves other requests beside it.
+    let request = http::Request::get("http://a/").body(Empty::new()).unwrap();
+    assert_eq!(client.send_request(request).await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn a_backend_that_agrees_to_something_else_opens_nothing_over_http2() {
+    let address = backend(|_, mut wire| async move {
+        while let Some(head) = wire.head().await {
+            if !head.contains("sec-websocket-key") {
+                wire.send(OK).await;
+                continue;
+            }
+            wire.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\n").await;
+        }
+    })
+    .await;
+    let gateway = Plan::to(format!("ws://{address}")).start();
+    assert_eq!(over_http2(&gateway).await.0.status(), 502);
+    let gateway = Plan::to(format!("http://{}", answering(OK).await)).start();
+    // Not opened, and a CONNECT that is answered 200 would be.
+    assert_eq!(over_http2(&gateway).await.0.status(), 502);
 }

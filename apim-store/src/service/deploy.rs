@@ -128,6 +128,7 @@ fn build(tenant: &Tenant, api: &StoredApi, deployment: &Deployment, revision: &R
         },
         schemes: reader.schemes(doc),
         authorization_header: header(doc, "authorizationHeader"),
+        client_certificates: None,
         api_key_header: header(doc, "apiKeyHeader"),
         audiences: without_all(doc, "audiences"),
         key_managers: without_all(doc, "keyManagers").into_iter().map(Into::into).collect(),
@@ -196,7 +197,7 @@ impl Reader {
 
     fn schemes(&mut self, doc: &Value) -> Schemes {
         let has = |name| texts(doc, "securityScheme").any(|scheme| scheme == name);
-        let schemes = Schemes { oauth2: has("oauth2"), api_key: has("api_key") };
+        let schemes = Schemes { oauth2: has("oauth2"), api_key: has("api_key"), mutual_tls: false };
         if has("mutualssl_mandatory") {
             self.refuse("/securityScheme", "client certificates cannot be demanded yet");
         }

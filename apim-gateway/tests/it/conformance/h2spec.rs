@@ -20,7 +20,7 @@ async fn h2spec_finds_nothing_that_is_not_explained() {
     let identity = Identity::new();
     let mut plan = Plan::to(format!("http://{}", answering(OK).await));
     plan.server.https = Some(([127, 0, 0, 1], 0).into());
-    plan.server.tls = Some(identity.certificate.server_config().unwrap());
+    plan.server.tls = Some(identity.server());
     let gateway = plan.start();
     let port = gateway.https().port().to_string();
     let output = Command::new(&program)

@@ -116,7 +116,7 @@ impl Lane {
 const SENTINEL: &[u8] = b"GET /sentinel HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
 /// A gateway with one API that takes every path and asks nobody who he is.
-async fn gateway(backend: &str) -> (SocketAddr, oneshot::Sender<()>) {
+pub(super) async fn gateway(backend: &str) -> (SocketAddr, oneshot::Sender<()>) {
     let api = json!({
         "id": "all", "name": "All", "version": "1", "context": "/{version}", "default_version": true,
         "endpoints": {"production": {"url": backend}},

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use apim_gateway::transport::tls::Certificate;
+use apim_gateway::transport::certificates::{self, Agreement, Certificates};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -27,8 +27,9 @@ impl Own {
     }
 
     fn server(&self) -> Arc<ServerConfig> {
-        let certificate = Certificate::from_pem(self.pem.as_bytes(), self.key.as_bytes()).unwrap();
-        let mut config = (*certificate.server_config().unwrap()).clone();
+        let identity = certificates::Identity::from_pem(self.pem.as_bytes(), self.key.as_bytes()).unwrap();
+        let certificates = Certificates::new(vec![identity]).unwrap();
+        let mut config = (*certificates.server_config(Agreement::default()).unwrap()).clone();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Arc::new(config)
     }

@@ -5,6 +5,7 @@ mod configuration;
 mod cost;
 mod credentials;
 mod limits;
+mod mutual;
 mod panics;
 mod routing;
 mod sockets;

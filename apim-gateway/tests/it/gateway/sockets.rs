@@ -202,3 +202,36 @@ async fn a_client_that_goes_away_ends_its_request() {
     let event = gateway.event().await;
     assert_eq!(fields(&event, ["proxyResponseCode", "responseSize"]), json!([0, 0]));
 }
+
+#[tokio::test]
+async fn a_refused_grpc_call_is_told_in_trailers_and_a_backend_that_is_away_too() {
+    use http_body_util::{BodyExt as _, Empty};
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+
+    let gateway = Running::start("http://127.0.0.1:1".to_owned(), json!({})).await;
+    let tcp = tokio::net::TcpStream::connect(gateway.address).await.unwrap();
+    let handshake =
+        hyper::client::conn::http2::Builder::new(TokioExecutor::new()).handshake(TokioIo::new(tcp));
+    let (mut client, connection) = handshake.await.unwrap();
+    tokio::spawn(connection);
+    for (path, status, message) in [
+        ("/petstore/1.0.0/pets", "16", "900902 "),
+        ("/petstore/1.0.0/open", "14", "101503 "),
+        ("/nowhere", "12", "404 "),
+    ] {
+        let request = http::Request::get(format!("http://a{path}"))
+            .header("content-type", "application/grpc")
+            .body(Empty::<bytes::Bytes>::new())
+            .unwrap();
+        let response = client.send_request(request).await.unwrap();
+        assert_eq!(
+            (response.status().as_u16(), &response.headers()["grpc-status"]),
+            (200, &status.parse().unwrap())
+        );
+        assert_eq!(response.headers()["content-type"], "application/grpc");
+        let told = response.headers()["grpc-message"].to_str().unwrap();
+        assert!(told.starts_with(message), "{told}");
+        assert!(response.headers().contains_key("x-request-id"));
+        assert!(response.into_body().collect().await.unwrap().to_bytes().is_empty());
+    }
+}

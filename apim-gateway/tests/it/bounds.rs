@@ -1,0 +1,113 @@
+//! What clients may take of the gateway is bounded.
+
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::bench::{Identity, LIMIT, OK, Plan, Wire, answering};
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+async fn plan() -> Plan {
+    Plan::to(format!("http://{}", answering(OK).await))
+}
+
+#[tokio::test]
+async fn a_body_larger_than_allowed_is_refused_however_its_end_is_told() {
+    let mut plan = plan().await;
+    plan.server.limits.body_bytes = 10;
+    let gateway = plan.start();
+    for (request, expected) in [
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n0123456789", "200"),
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\na\r\n0123456789\r\n0\r\n\r\n",
+            "200",
+        ),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n", "413"),
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\na\r\n0123456789\r\n1\r\nx\r\n",
+            "413",
+        ),
+        ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n0123456789x\r\n", "413"),
+    ] {
+        assert_eq!(gateway.connect().await.ask(request).await.status(), expected, "{request:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_has_so_many_connections_over_all_workers() {
+    let mut plan = plan().await;
+    plan.server.workers = 2;
+    plan.server.limits.connections_per_client = Some(3);
+    plan.server.http_balancers = vec!["127.0.0.2/32".parse().unwrap()];
+    let gateway = plan.start();
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        let mut client = gateway.connect().await;
+        assert_eq!(client.ask(GET).await.status(), "200");
+        held.push(client);
+    }
+    let mut fourth = gateway.connect().await;
+    fourth.send(GET).await;
+    assert!(fourth.next().await.is_none());
+    held.pop();
+    let served = async {
+        loop {
+            let mut client = gateway.connect().await;
+            client.send(GET).await;
+            if client.next().await.is_some() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(LIMIT, served).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_target_too_long_is_refused() {
+    let gateway = plan().await.start();
+    let long = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(70_000));
+    let got = gateway.connect().await.ask(&long).await;
+    assert!(matches!(got.status(), "414" | "431"), "{}", got.head);
+}
+
+#[tokio::test]
+async fn who_is_slow_is_not_waited_for() {
+    let identity = Identity::new();
+    let mut plan = plan().await;
+    plan.server.https = Some(([127, 0, 0, 1], 0).into());
+    plan.server.tls = Some(identity.server());
+    let limits = &mut plan.server.limits;
+    limits.head_timeout = Duration::from_millis(400);
+    limits.handshake_timeout = Duration::from_millis(400);
+    limits.body_timeout = Duration::from_millis(400);
+    limits.keep_alive = Duration::from_millis(400);
+    let gateway = plan.start();
+    let (http, https) = (gateway.http(), gateway.https());
+    for (address, begin) in [
+        (http, ""),
+        (http, "G"),
+        (http, "GET / HTTP/1.1\r\nHost: a\r\n"),
+        (http, "PRI * HTTP/2.0\r\n\r\nSM"),
+        (http, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe"),
+        (https, ""),
+        (https, "\u{16}\u{3}\u{1}"),
+    ] {
+        let since = Instant::now();
+        let mut client = Wire::connect(address).await;
+        client.send(begin).await;
+        // A head that goes on for ever, a byte at a time, does not move its deadline.
+        let drips = begin.ends_with("Host: a\r\n");
+        let mut got = [0; 1024];
+        loop {
+            match tokio::time::timeout(Duration::from_millis(100), client.tcp.read(&mut got)).await {
+                Ok(Ok(0) | Err(_)) => break,
+                Ok(Ok(_)) => {}
+                Err(_) if drips && client.tcp.write_all(b"X").await.is_err() => break,
+                Err(_) => {}
+            }
+            assert!(since.elapsed() < LIMIT, "{begin:?} was waited for");
+        }
+    }
+}
