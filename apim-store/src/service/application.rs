@@ -107,25 +107,61 @@ pub(crate) async fn replace(
 }
 
 /// Gives an application, with all its keys, to another user, who must exist and have none of that name.
+///
+/// First the OAuth clients change hands, which ends their secrets: what the former owner knows must not speak for
+/// the new one, nor the application go to anybody while its keys stay behind. If one of them cannot, or the
+/// application has changed meanwhile, everything goes back to where it was.
 pub(crate) async fn change_owner(desk: &Desk, id: &str, owner: &str, keys: &dyn KeyManager) -> Result<()> {
     let (owner, _) = crate::principal::split(owner);
-    let mut cx = desk.write().await?;
-    let mut found = any(&mut cx, id).await?;
-    lock(&mut cx, &mut found, &Expected::any()).await?;
-    if users::find(&mut cx, &owner).await?.is_none() {
+    let mut cx = desk.read().await?;
+    let found = any(&mut cx, id).await?;
+    check_owner(&mut cx, &found, &owner).await?;
+    let mappings = key_mappings::of_application(&mut cx, &found.id).await?;
+    drop(cx);
+    if owner == found.owner {
+        return Ok(());
+    }
+    key::hand_over(desk, keys, &found, &owner, &mappings).await?;
+    let changed = write_owner(desk, &found, owner, &mappings).await;
+    if changed.is_err() {
+        key::take_hand_over_back(desk, keys, &found, &mappings).await;
+    }
+    changed
+}
+
+async fn check_owner(cx: &mut Read, found: &Application, owner: &UserName) -> Result<()> {
+    if users::find(cx, owner).await?.is_none() {
         return Err(code::BAD_REQUEST.because(format!("There is no user {owner}")).into());
     }
-    if applications::taken(&mut cx, &owner, &found.name, &found.id).await? {
+    if applications::taken(cx, owner, &found.name, &found.id).await? {
         return Err(taken(&found.name));
+    }
+    Ok(())
+}
+
+/// Writes what [`change_owner`] has prepared, if nothing has changed since.
+async fn write_owner(
+    desk: &Desk,
+    before: &Application,
+    owner: UserName,
+    mappings: &[key_mappings::Mapping],
+) -> Result<()> {
+    let mut cx = desk.write().await?;
+    let mut found = any(&mut cx, &before.id).await?;
+    lock(&mut cx, &mut found, &Expected::any()).await?;
+    check_owner(&mut cx, &found, &owner).await?;
+    let now = key_mappings::of_application(&mut cx, &found.id).await?;
+    let same = now.iter().map(|it| &it.id).eq(mappings.iter().map(|it| &it.id));
+    if found.owner != before.owner || !same {
+        let text = "The application or its keys have changed meanwhile; try again";
+        return Err(code::CONFLICT.because(text).into());
     }
     found.owner = owner;
     found.updated_at = cx.now();
     applications::update(&mut cx, &found).await?;
     api_keys::hand_over(&mut cx, &found.id, &found.owner).await?;
     tell(&mut cx, &found);
-    let mappings = key_mappings::of_application(&mut cx, &found.id).await?;
     cx.commit().await?;
-    key::hand_over(desk, keys, &found, &mappings).await;
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use apim_core::event::Change;
 use apim_core::key_manager::{ClientSpec, KeyManagerError, OAuthClient, Token, TokenRequest};
-use apim_core::model::{ApplicationId, ClientId, KeyManagerName, KeyMapping, KeyType, Scope};
+use apim_core::model::{ApplicationId, ClientId, KeyManagerName, KeyMapping, KeyType, Scope, UserName};
 use apim_core::{KeyManager, Secret};
 use serde_json::{Value, json};
 
@@ -48,13 +48,7 @@ pub(crate) async fn generate(
     application: &str,
     body: &Value,
 ) -> Result<Made> {
-    let key_type = key_type(body["keyType"].as_str().unwrap_or_default())?;
-    let key_manager = key_manager(keys, body)?;
-    let mut cx = desk.read().await?;
-    let application = application::get(&mut cx, application).await?;
-    refuse_if_there(&mut cx, &application.id, &key_manager, key_type).await?;
-    drop(cx);
-
+    let Place { application, key_manager, key_type } = place(desk, keys, application, body).await?;
     let doc = wishes(body, "grantTypesToBeSupported")?;
     let (lifetime, scopes) = (lifetime(&body["validityTime"])?, scopes(body)?);
     let client = register(keys, spec(desk, &application, key_type, &doc)?).await?;
@@ -75,13 +69,7 @@ pub(crate) async fn map(
     application: &str,
     body: &Value,
 ) -> Result<Mapping> {
-    let key_type = key_type(body["keyType"].as_str().unwrap_or_default())?;
-    let key_manager = key_manager(keys, body)?;
-    let mut cx = desk.read().await?;
-    let application = application::get(&mut cx, application).await?;
-    refuse_if_there(&mut cx, &application.id, &key_manager, key_type).await?;
-    drop(cx);
-
+    let Place { application, key_manager, key_type } = place(desk, keys, application, body).await?;
     let id = ClientId::from(body["consumerKey"].as_str().unwrap_or_default());
     let client = keys.client(&id).await.map_err(refused)?;
     let who = desk.who();
@@ -145,7 +133,7 @@ pub(crate) async fn renew_secret(
     application: &str,
     which: Which<'_>,
 ) -> Result<OAuthClient> {
-    let found = created(&mut desk.read().await?, application, which).await?;
+    let found = settled(desk, keys, application, which).await?;
     keys.renew_secret(&found.client).await.map_err(refused)
 }
 
@@ -157,7 +145,7 @@ pub(crate) async fn token(
     which: Which<'_>,
     body: &Value,
 ) -> Result<Token> {
-    let found = created(&mut desk.read().await?, application, which).await?;
+    let found = settled(desk, keys, application, which).await?;
     if body["grantType"].as_str().is_some_and(|grant| grant != "CLIENT_CREDENTIALS") {
         return Err(code::NOT_OFFERED.because("Only CLIENT_CREDENTIALS is offered here").into());
     }
@@ -189,21 +177,80 @@ pub(crate) async fn clean_up(
     Ok(())
 }
 
-/// Lets clients belong to their application's new owner, who has to renew their secrets. The application is theirs already; a key manager
-/// that is away must not undo that.
+/// Lets all clients of an application belong to its new owner, or none: when one of them cannot be handed over,
+/// those before it go back. Whoever is handed a client has to renew its secret, as the one has who gets it back.
 pub(super) async fn hand_over(
+    desk: &Desk,
+    keys: &dyn KeyManager,
+    application: &Application,
+    new_owner: &UserName,
+    mappings: &[Mapping],
+) -> Result<()> {
+    let handed = Application { owner: new_owner.clone(), ..application.clone() };
+    for (index, mapping) in ours(keys, mappings).enumerate() {
+        let given = give(desk, keys, &handed, mapping).await;
+        if let Err(error) = given {
+            // That one too: it may have changed hands, and only the answer been lost.
+            give_back(desk, keys, application, ours(keys, mappings).take(index + 1)).await;
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+/// Gives clients back to their application's owner. One that cannot be reached has no secret that anybody knows,
+/// and belongs to the owner again when its secret is renewed.
+pub(super) async fn take_hand_over_back(
     desk: &Desk,
     keys: &dyn KeyManager,
     application: &Application,
     mappings: &[Mapping],
 ) {
-    for mapping in mappings.iter().filter(|it| it.mode == Mode::Created && it.key_manager == keys.name()) {
-        let Ok(spec) = spec(desk, application, mapping.key_type, &mapping.doc) else { continue };
-        if let Err(error) = keys.update_client(&mapping.client, spec).await {
+    give_back(desk, keys, application, ours(keys, mappings)).await;
+}
+
+async fn give_back<'a>(
+    desk: &Desk,
+    keys: &dyn KeyManager,
+    application: &Application,
+    mappings: impl Iterator<Item = &'a Mapping>,
+) {
+    for mapping in mappings {
+        if let Err(error) = give(desk, keys, application, mapping).await {
             let client = &mapping.client;
-            tracing::warn!(%client, %error, "an OAuth client still belongs to its application's former owner");
+            tracing::warn!(%client, %error, "an OAuth client may not belong to its application's owner");
         }
     }
+}
+
+fn ours<'a>(keys: &dyn KeyManager, mappings: &'a [Mapping]) -> impl Iterator<Item = &'a Mapping> {
+    let name = keys.name();
+    mappings.iter().filter(move |it| it.mode == Mode::Created && it.key_manager == name)
+}
+
+/// Says at the key manager that a client is the application's owner's.
+async fn give(
+    desk: &Desk,
+    keys: &dyn KeyManager,
+    application: &Application,
+    mapping: &Mapping,
+) -> Result<OAuthClient> {
+    let spec = spec(desk, application, mapping.key_type, &mapping.doc)?;
+    keys.update_client(&mapping.client, spec).await.map_err(refused)
+}
+
+/// One of the caller's own clients, before it speaks: a change of owners that broke off may have left it with
+/// somebody else, whose roles its tokens would have.
+async fn settled(desk: &Desk, keys: &dyn KeyManager, application: &str, which: Which<'_>) -> Result<Mapping> {
+    let mut cx = desk.read().await?;
+    let found = created(&mut cx, application, which).await?;
+    let application = application::get(&mut cx, application).await?;
+    drop(cx);
+    let client = keys.client(&found.client).await.map_err(refused)?;
+    if client.is_some_and(|client| client.spec.owner != application.owner) {
+        give(desk, keys, &application, &found).await?;
+    }
+    Ok(found)
 }
 
 /// The key type in a path or a body.
@@ -225,18 +272,24 @@ async fn created(cx: &mut Read, application: &str, which: Which<'_>) -> Result<M
     Ok(found)
 }
 
-async fn refuse_if_there(
-    cx: &mut Read,
-    application: &ApplicationId,
-    key_manager: &KeyManagerName,
+/// Where new keys are to stand.
+struct Place {
+    application: Application,
+    key_manager: KeyManagerName,
     key_type: KeyType,
-) -> Result<()> {
-    let there = key_mappings::of_application(cx, application).await?;
-    let same = |it: &Mapping| it.key_manager == *key_manager && it.key_type == key_type;
-    if there.iter().any(same) {
+}
+
+/// The place that a body names, with one of the caller's applications; it must be free.
+async fn place(desk: &Desk, keys: &dyn KeyManager, application: &str, body: &Value) -> Result<Place> {
+    let key_type = key_type(body["keyType"].as_str().unwrap_or_default())?;
+    let key_manager = key_manager(keys, body)?;
+    let mut cx = desk.read().await?;
+    let application = application::get(&mut cx, application).await?;
+    let there = key_mappings::of_application(&mut cx, &application.id).await?;
+    if there.iter().any(|it| it.key_manager == key_manager && it.key_type == key_type) {
         return Err(keys_exist(key_type));
     }
-    Ok(())
+    Ok(Place { application, key_manager, key_type })
 }
 
 fn keys_exist(key_type: KeyType) -> Error {

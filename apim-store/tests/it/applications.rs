@@ -180,3 +180,48 @@ async fn administrators_list_move_and_delete_anybodys_applications() {
         admin.delete(&format!("/applications/{id}")).await.refused(404, 900307);
     }
 }
+
+/// An application with keys of both types; answers its id and those of its clients.
+async fn with_two_keys(place: &Place) -> (String, [String; 2]) {
+    let id = made_id(place, "shop").await;
+    let mut clients = Vec::new();
+    for key_type in ["PRODUCTION", "SANDBOX"] {
+        let keys = json!({ "keyType": key_type, "grantTypesToBeSupported": ["client_credentials"] });
+        let made = place.devportal().post(&format!("/applications/{id}/generate-keys"), keys).await.is(200);
+        clients.push(made.json()["consumerKey"].as_str().unwrap().to_owned());
+    }
+    (id, clients.try_into().unwrap())
+}
+
+#[tokio::test]
+async fn an_application_stays_with_its_owner_when_one_of_its_clients_cannot_change_hands() {
+    for place in Place::each_seeded().await {
+        let (id, [first, second]) = with_two_keys(&place).await;
+        let before = place.changes().await.len();
+        for stuck in [&first, &second] {
+            *place.keys.stuck.lock().unwrap() = Some(stuck.clone());
+            let change = format!("/applications/{id}/change-owner?owner=ann");
+            place.admin().post(&change, json!(null)).await.refused(500, 500);
+            place.devportal().get(&format!("/applications/{id}")).await.is(200);
+            place.devportal().by(OTHER).get(&format!("/applications/{id}")).await.refused(404, 900307);
+            assert_eq!((place.keys.owner(&first), place.keys.owner(&second)), ("dev".into(), "dev".into()));
+        }
+        assert_eq!(place.changes().await.len(), before, "no gateway heard of it");
+        *place.keys.stuck.lock().unwrap() = None;
+        place.admin().post(&format!("/applications/{id}/change-owner?owner=ann"), json!(null)).await.is(200);
+        assert_eq!((place.keys.owner(&first), place.keys.owner(&second)), ("ann".into(), "ann".into()));
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_was_left_with_somebody_else_comes_back_before_it_speaks() {
+    for place in Place::each_seeded().await {
+        let (id, [client, _]) = with_two_keys(&place).await;
+        let path = format!("/applications/{id}/keys/PRODUCTION");
+        for (operation, body) in [("regenerate-secret", json!(null)), ("generate-token", json!({}))] {
+            place.keys.give(&client, "admin");
+            place.devportal().post(&format!("{path}/{operation}"), body).await.is(200);
+            assert_eq!(place.keys.owner(&client), "dev", "{operation}");
+        }
+    }
+}

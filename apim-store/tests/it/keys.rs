@@ -19,6 +19,8 @@ pub struct Keys {
     pub revoked: Mutex<Vec<(String, String)>>,
     /// Whether it cannot be reached.
     pub away: AtomicBool,
+    /// A client that cannot be changed.
+    pub stuck: Mutex<Option<String>>,
     /// Whether it issues no tokens.
     pub dry: AtomicBool,
 }
@@ -50,6 +52,15 @@ impl Keys {
 
     pub fn spec(&self, id: &str) -> Option<ClientSpec> {
         self.clients.lock().unwrap().get(id).cloned()
+    }
+
+    pub fn owner(&self, id: &str) -> String {
+        self.spec(id).expect("the client is known").owner.to_string()
+    }
+
+    /// Gives a client to somebody, as a change of owners does that breaks off behind it.
+    pub fn give(&self, id: &str, owner: &str) {
+        self.clients.lock().unwrap().get_mut(id).expect("the client is known").owner = owner.into();
     }
 
     fn number(&self) -> u32 {
@@ -97,6 +108,9 @@ impl KeyManager for Keys {
 
     async fn update_client(&self, id: &ClientId, spec: ClientSpec) -> Result<OAuthClient, KeyManagerError> {
         self.known(id)?;
+        if self.stuck.lock().unwrap().as_deref() == Some(id.as_str()) {
+            return Err(KeyManagerError::Failed("the disk is full".into()));
+        }
         self.clients.lock().unwrap().insert(id.to_string(), spec.clone());
         Ok(OAuthClient { id: id.clone(), secret: None, spec })
     }
