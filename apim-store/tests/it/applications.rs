@@ -201,7 +201,7 @@ async fn an_application_stays_with_its_owner_when_one_of_its_clients_cannot_chan
         for stuck in [&first, &second] {
             *place.keys.stuck.lock().unwrap() = Some(stuck.clone());
             let change = format!("/applications/{id}/change-owner?owner=ann");
-            place.admin().post(&change, json!(null)).await.refused(500, 500);
+            place.admin().post(&change, json!(null)).await.refused(500, 900967);
             place.devportal().get(&format!("/applications/{id}")).await.is(200);
             place.devportal().by(OTHER).get(&format!("/applications/{id}")).await.refused(404, 900307);
             assert_eq!((place.keys.owner(&first), place.keys.owner(&second)), ("dev".into(), "dev".into()));
