@@ -96,6 +96,15 @@ impl Exchange {
         self.message.payload_mut(&self.context.formats).await
     }
 
+    /// See [`Message::write`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn write(&mut self) -> Result<(), ContentError> {
+        self.message.write(&self.context.formats)
+    }
+
     /// Takes it apart.
     pub fn into_parts(self) -> (Message<request::Parts>, Box<Context>) {
         (self.message, self.context)

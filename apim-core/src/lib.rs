@@ -5,19 +5,20 @@
 //!
 //! # The life of a request
 //!
-//! A [`Transport`] receives it. The gateway computes one canonical view of it, finds the [`Api`](model::Api)
-//! and the [`Operation`](model::Operation), and makes an [`Exchange`]: the [`Message`] and its [`Context`].
+//! The gateway computes one canonical view of it, finds the [`Api`](model::Api) and the
+//! [`Operation`](model::Operation), and makes an [`Exchange`]: the [`Message`] and its [`Context`].
 //! A [`Pipeline`] of [`Link`]s takes the exchange. Each [`Handler`] or [`Filter`] sees it in turn and may
 //! edit it, answer, or refuse it with a [`Fault`]: one asks a [`TokenVerifier`] what the token is worth,
 //! one asks a [`ThrottleEngine`] whether it is within its limits, one runs the API's [`Mediator`]s. Should
-//! anyone ask for the body, a [`MessageBuilder`] makes a [`Payload`] of it. The backend answers; the same
-//! handlers see the [`Answer`] in reverse order; a [`MessageFormatter`] writes what was changed. When the
+//! anyone ask for the body, a [`MessageBuilder`] makes a [`Payload`] of it. The backend answers, by HTTP or by
+//! a [`Transport`]; the same handlers see the [`Answer`] in reverse order; a [`MessageFormatter`] writes what was changed. When the
 //! last byte has left, each handler learns the [`Outcome`], and an [`AnalyticsSink`] keeps the event.
 //!
 //! # The life of a change
 //!
 //! A write in the control plane commits together with an [`Event`], numbered without gaps. A gateway reads it
-//! from its [`SnapshotSource`], applies it to what it serves, and reports the [`Revision`]. A [`Snapshot`] is the same thing in bulk: the changes that lead to the present.
+//! from its [`SnapshotSource`], applies it to what it serves, and reports the [`Revision`]. A [`Snapshot`] is
+//! the same thing in bulk: the changes that lead to the present.
 //!
 //! # Plugging in
 //!

@@ -1,4 +1,4 @@
-//! Transports: both directions of one scheme.
+//! Transports: how requests reach endpoints whose scheme the gateway does not speak itself.
 
 use std::fmt;
 use std::pin::Pin;
@@ -8,18 +8,30 @@ use async_trait::async_trait;
 
 use crate::handler::Route;
 use crate::model::Endpoint;
-use crate::{BoxError, BoxFuture};
+use crate::{BoxFuture, BuildError};
 
-/// A way to receive requests and to send them on, as `http` or `amqp`.
+/// Sends requests to the endpoints of one scheme, as `unix` or `amqp`.
 ///
-/// Both methods are cold: `serve` runs for the life of a listener, `connect` is called when an API is
-/// deployed. `connect` answers a tower service, so pools, balance and retries are layers over it.
+/// A gateway speaks `http`, `https`, `ws` and `wss` itself. An API with an endpoint of another scheme is deployed if
+/// the gateway's configuration names a transport of that scheme; of such an endpoint only the URL and the time-out
+/// count. To receive by another protocol, call the gateway, which is a tower service.
+///
+/// [`connect`](Self::connect) is called once for each endpoint when an API is deployed, and may wait. It answers a
+/// tower service, so pools, balance and retries are layers over it. That service is called for each request:
+///
+/// * The URI's path and query are those below the API's context; what the endpoint's own path means is the
+///   transport's business. Headers that mean one hop only are gone, and `X-Forwarded-*` say what the gateway knows.
+/// * The body streams in, and the response's body streams out. A copy of the [`Context`](crate::Context) is in the
+///   request's extensions.
+/// * Its future is dropped when the client goes away, or the endpoint's time is over.
+/// * Whoever has a [`Rescue`](crate::fault::Rescue), which [`Parts`](crate::Parts) of a gateway hold as
+///   `Arc<dyn Rescue>`, makes of a service that fails with a [`Fault`](crate::Fault) one that does not, by
+///   [`Route::from_service`].
 ///
 /// ```
 /// use apim_core::handler::Route;
 /// use apim_core::model::Endpoint;
-/// use apim_core::transport::{Transport, TransportError};
-/// use apim_core::Body;
+/// use apim_core::{Body, BuildError, Transport};
 /// use http::Response;
 ///
 /// /// `echo:` sends a request's body back.
@@ -30,7 +42,7 @@ use crate::{BoxError, BoxFuture};
 ///     fn scheme(&self) -> &str {
 ///         "echo"
 ///     }
-///     async fn connect(&self, _: &Endpoint) -> Result<Route, TransportError> {
+///     async fn connect(&self, _: &Endpoint) -> Result<Route, BuildError> {
 ///         Ok(Route::new(|request| async { Response::new(request.into_body()) }))
 ///     }
 /// }
@@ -40,34 +52,13 @@ pub trait Transport: Send + Sync + 'static {
     /// The scheme of the endpoints it serves, in lower case.
     fn scheme(&self) -> &str;
 
-    /// Receives requests and gives them to `routes` until `shutdown` is ready; then finishes those it has
-    /// and returns. The default is a transport that only sends.
-    async fn serve(&self, _routes: Route, _shutdown: Shutdown) -> Result<(), TransportError> {
-        Err(TransportError::OutboundOnly)
-    }
-
     /// Prepares to send to an endpoint.
     ///
     /// # Errors
     ///
-    /// [`TransportError::Endpoint`] if it can never work, which refuses the deployment. A backend that is
-    /// merely away is not an error here.
-    async fn connect(&self, endpoint: &Endpoint) -> Result<Route, TransportError>;
-}
-
-/// Why a transport cannot serve or connect.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TransportError {
-    /// It cannot receive.
-    #[error("this transport only sends")]
-    OutboundOnly,
-    /// The endpoint breaks a rule of the scheme.
-    #[error("{0}")]
-    Endpoint(String),
-    /// Something else failed.
-    #[error("the transport failed")]
-    Failed(#[source] BoxError),
+    /// If it can never work, which refuses the deployment; the path is the place in the endpoint, as `url`. A
+    /// backend that is merely away is not an error here.
+    async fn connect(&self, endpoint: &Endpoint) -> Result<Route, BuildError>;
 }
 
 /// Becomes ready when it is time to stop.

@@ -6,15 +6,17 @@ use std::sync::Arc;
 use apim_core::fault::Rescue;
 use apim_core::message::{Format, Formats};
 use apim_core::model::Api;
-use apim_core::registry::{FileSchema, FormatEntry, HandlerEntry, MediatorEntry, VerifierEntry};
+use apim_core::registry::{
+    FileSchema, FormatEntry, HandlerEntry, MediatorEntry, TransportEntry, VerifierEntry,
+};
 use apim_core::{
     AnalyticsSink, Backend, BuildError, Clock, Entry, Link, Mediator, Parts, PerWorker, Registry,
-    SystemClock, ThrottleEngine, TokenVerifier,
+    SystemClock, ThrottleEngine, TokenVerifier, Transport,
 };
 use schemars::{JsonSchema, Schema};
 
 use crate::auth::{ByForm, JwtVerifier};
-use crate::chain::{Chain, Erased, Source};
+use crate::chain::{Chain, Erased, Source, Transports};
 use crate::config;
 use crate::deploy::{Current, Deployer, Site};
 use crate::gateway::{Gateway, Ids, Inner, Proxies, Texts};
@@ -45,6 +47,7 @@ pub struct Builder {
     formats: Formats,
     named_formats: Registry<Format>,
     verifiers: Registry<Arc<dyn TokenVerifier>>,
+    transports: Registry<Arc<dyn Transport>>,
     config: config::Gateway,
     workers: usize,
     rescue: Arc<dyn Rescue>,
@@ -66,6 +69,7 @@ impl Default for Builder {
             formats: format::all(),
             named_formats: Registry::default(),
             verifiers: Registry::default(),
+            transports: Registry::default(),
             config: config::Gateway::default(),
             workers: 1,
             rescue: Arc::new(rescue::Json),
@@ -151,6 +155,13 @@ impl Builder {
         self
     }
 
+    /// The transports that configuration may name, for endpoints of other schemes than HTTP's. Default: none.
+    #[must_use]
+    pub fn transports(mut self, transports: Registry<Arc<dyn Transport>>) -> Self {
+        self.transports = transports;
+        self
+    }
+
     /// The configuration, as resolved from a file or written in code.
     #[must_use]
     pub fn config(mut self, config: config::Gateway) -> Self {
@@ -210,6 +221,7 @@ impl Builder {
             .with::<MediatorEntry, _>(&self.mediators)
             .with::<FormatEntry, _>(&self.named_formats)
             .with::<VerifierEntry, _>(&self.verifiers)
+            .with::<TransportEntry, _>(&self.transports)
             .of::<C>()
     }
 
@@ -242,7 +254,9 @@ impl Builder {
             Some(opaque) => Arc::new(ByForm::new(verifier, opaque)),
             None => verifier,
         };
-        let parts = parts.with(verifier);
+        let parts = parts.with(verifier).with(self.rescue.clone());
+        let listed = &self.config.transports;
+        let transports = self.transports.build_all("gateway.transports", listed, &parts).await?;
         let named = self.named_formats.build_all("gateway.formats", &self.config.formats, &parts).await?;
         // From the last to the first, since each goes in front of those before it.
         let formats = named.into_iter().rev().fold(self.formats, Formats::preferring);
@@ -259,6 +273,7 @@ impl Builder {
             mediators: self.mediators,
             parts,
             source,
+            transports: Transports::new(transports)?,
             rescue: self.rescue.clone(),
         };
         // A list that no API could be deployed with is refused now, and not with each API.

@@ -11,9 +11,9 @@ use tower::{Layer, Service, ServiceExt as _};
 
 use super::{Async, Erased, Filter, Handler, Plain, Prompt, Stepwise};
 use crate::body::Body;
-use crate::exchange::Context;
+use crate::exchange::{Answer, Context, Exchange};
 use crate::fault::Rescue;
-use crate::{BoxError, BoxFuture};
+use crate::{BoxError, BoxFuture, unwind};
 
 /// A tower service from request to response that never fails and can be cloned: what layers wrap, and what
 /// transports serve and connect to.
@@ -68,6 +68,30 @@ impl Route {
                 }
             }
         })
+    }
+
+    /// Calls it with an exchange. The context travels as a copy in the extensions of request and response, and the
+    /// original waits here. `name` answers for a panic, and for a response that comes without the copy.
+    pub async fn pass(&self, exchange: Exchange, name: &'static str, rescue: &dyn Rescue) -> Answer {
+        let (message, mut context) = exchange.into_parts();
+        let (head, body) = message.into_parts(&context.formats);
+        let mut request = Request::from_parts(head, body);
+        request.extensions_mut().insert(context.clone());
+        let mut response = match unwind::wait(self.call(request)).await {
+            Ok(response) => response,
+            Err(panicked) => {
+                context.answered_by = Some(name);
+                let mut answer = Answer::new(Response::default(), context);
+                answer.fail(panicked.fault(name), rescue);
+                return answer;
+            }
+        };
+        // A layer that answered by itself returns no copy; the original knows enough then.
+        match response.extensions_mut().remove::<Box<Context>>() {
+            Some(mut copy) => context.catch_up(&mut copy),
+            None => context.answered_by = Some(name),
+        }
+        Answer::new(response, context)
     }
 
     /// Calls it.

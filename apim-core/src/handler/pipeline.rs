@@ -125,7 +125,7 @@ impl Segment {
             let mut answer = match stopped {
                 None => match inner {
                     Inner::Backend(backend) => backend.call(exchange).await,
-                    Inner::Layer(name, route) => through(name, route, exchange, rescue).await,
+                    Inner::Layer(name, route) => route.pass(exchange, name, rescue).await,
                 },
                 Some(Ok(response)) => exchange.answer(response),
                 Some(Err(fault)) => {
@@ -181,29 +181,6 @@ impl Segment {
             }
         }
     }
-}
-
-/// Through a layer and everything behind it.
-async fn through(name: &'static str, route: &Route, exchange: Exchange, rescue: &dyn Rescue) -> Answer {
-    let (message, mut context) = exchange.into_parts();
-    let (head, body) = message.into_parts(&context.formats);
-    let mut request = Request::from_parts(head, body);
-    request.extensions_mut().insert(context.clone());
-    let mut response = match unwind::wait(route.call(request)).await {
-        Ok(response) => response,
-        Err(panicked) => {
-            context.answered_by = Some(name);
-            let mut answer = Answer::new(Response::default(), context);
-            answer.fail(panicked.fault(name), rescue);
-            return answer;
-        }
-    };
-    // A layer that answered by itself returns no copy; the original knows enough then.
-    match response.extensions_mut().remove::<Box<Context>>() {
-        Some(mut copy) => context.catch_up(&mut copy),
-        None => context.answered_by = Some(name),
-    }
-    Answer::new(response, context)
 }
 
 /// What stands behind a layer, as the service that the layer wraps.

@@ -20,7 +20,7 @@ use crate::BoxFuture;
 pub use entry::Entry;
 pub use error::{AtKey, BuildError};
 pub use parts::Parts;
-pub use schema::{FileSchema, FormatEntry, HandlerEntry, MediatorEntry, VerifierEntry};
+pub use schema::{FileSchema, FormatEntry, HandlerEntry, MediatorEntry, TransportEntry, VerifierEntry};
 
 /// Something that can be plugged in by name: what makes a `T` from configuration.
 ///

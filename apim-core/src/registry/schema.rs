@@ -36,6 +36,8 @@ places! {
     FormatEntry = "Format";
     /// In schemas: an [`Entry`] that names a [`TokenVerifier`](crate::TokenVerifier).
     VerifierEntry = "TokenVerifier";
+    /// In schemas: an [`Entry`] that names a [`Transport`](crate::Transport).
+    TransportEntry = "Transport";
 }
 
 /// Makes the schema of a configuration file in which registries say what an entry may be.

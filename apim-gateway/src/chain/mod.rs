@@ -4,6 +4,7 @@
 //! (header names, keys of limits, rules) is computed when it is deployed and not for every request. First
 //! stand the gateway's links, then the API's own handlers, then its mediators, then the upstream.
 
+mod foreign;
 mod origin;
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use apim_core::fault::Rescue;
 use apim_core::model::Api;
 use apim_core::{BuildError, Entry, Link, Mediator, Parts, Provide as _, Registry};
 
+pub(crate) use foreign::Transports;
 pub(crate) use origin::{Erased, Origin, Source};
 
 use crate::analytics::Analytics;
@@ -51,6 +53,7 @@ pub(crate) struct Chain {
     pub(crate) mediators: Registry<Arc<dyn Mediator>>,
     pub(crate) parts: Parts,
     pub(crate) source: Source,
+    pub(crate) transports: Transports,
     pub(crate) rescue: Arc<dyn Rescue>,
 }
 
@@ -66,7 +69,7 @@ impl Chain {
             links.insert(behind_observers(&links), faults);
         }
         links.extend(mediation.inner);
-        let origin = self.source.origin(&api, self.rescue.clone())?;
+        let origin = self.source.origin(&api, &self.transports, self.rescue.clone()).await?;
         Ok(Deployed::new(site, links, origin, self.rescue.clone()))
     }
 }

@@ -9,6 +9,7 @@ use apim_core::{Answer, Backend, BoxFuture, BuildError, Exchange, Fault, fault};
 use futures_util::future::{self, Either};
 use http::Response;
 
+use super::foreign::{Foreign, Transports};
 use crate::upstream::{self, ApiUpstream, Upstream};
 
 /// Gets the answer, if all was decided that has to be.
@@ -17,6 +18,7 @@ use crate::upstream::{self, ApiUpstream, Upstream};
 /// step of every pipeline asks for what nobody may call a backend without: an operation and a principal.
 pub(crate) struct Origin {
     backend: Kind,
+    foreign: Option<Box<Foreign>>,
     rescue: Arc<dyn Rescue>,
 }
 
@@ -37,18 +39,31 @@ pub(crate) enum Source {
 
 impl Source {
     /// The inner end of one API's pipeline.
-    pub(crate) fn origin(&self, api: &Api, rescue: Arc<dyn Rescue>) -> Result<Origin, BuildError> {
+    pub(crate) async fn origin(
+        &self,
+        api: &Api,
+        transports: &Transports,
+        rescue: Arc<dyn Rescue>,
+    ) -> Result<Origin, BuildError> {
+        let mut foreign = None;
         let backend = match self {
-            Self::Endpoints(upstream) => Kind::Endpoints(upstream.serve(api)?),
+            Self::Endpoints(upstream) => match transports.connect(api, &rescue).await? {
+                None => Kind::Endpoints(upstream.serve(api)?),
+                Some(found) => {
+                    let own = found.others(api);
+                    foreign = Some(Box::new(found));
+                    Kind::Endpoints(upstream.serve(&own)?)
+                }
+            },
             Self::Other(backend) => {
                 // An API that would be refused elsewhere is refused here, too.
-                for (place, endpoint) in api.endpoints.all() {
+                for (place, endpoint) in api.endpoints.all().filter(|(_, it)| transports.of(it).is_none()) {
                     upstream::check(endpoint).map_err(|error| error.within(&place).within("endpoints"))?;
                 }
                 Kind::Other(backend.clone())
             }
         };
-        Ok(Origin { backend, rescue })
+        Ok(Origin { backend, foreign, rescue })
     }
 }
 
@@ -72,6 +87,18 @@ impl Backend for Origin {
             let forgotten = "no link has found an operation and a principal; is `authentication` missing?";
             answer.fail(Fault::new(fault::UNCLASSIFIED).detail(forgotten), &*self.rescue);
             return Either::Left(future::ready(answer));
+        }
+        match self.foreign.as_ref().map(|foreign| foreign.choose(exchange.context())) {
+            Some(Ok(Some(connected))) => {
+                let called: BoxFuture<'_, Answer> = Box::pin(connected.call(exchange, &*self.rescue));
+                return Either::Right(Either::Right(called));
+            }
+            Some(Err(fault)) => {
+                let mut answer = exchange.answer(Response::default());
+                answer.fail(fault, &*self.rescue);
+                return Either::Left(future::ready(answer));
+            }
+            Some(Ok(None)) | None => {}
         }
         Either::Right(match &self.backend {
             Kind::Endpoints(upstream) => Either::Left(Backend::call(upstream, exchange)),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use apim_core::registry::{FormatEntry, HandlerEntry, VerifierEntry};
+use apim_core::registry::{FormatEntry, HandlerEntry, TransportEntry, VerifierEntry};
 use apim_core::{BuildError, Entry};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -46,6 +46,10 @@ pub struct File {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<VerifierEntry>")]
     pub opaque: Option<Entry>,
+    /// Transports, for endpoints of other schemes than HTTP's; each serves one scheme. Default: none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<TransportEntry>")]
+    pub transports: Vec<Entry>,
     /// Addresses and networks of proxies that may set `X-Forwarded-For`. Default: none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub trusted_proxies: Vec<String>,
@@ -86,9 +90,9 @@ impl File {
             mistakes.push(BuildError::at("leeway_seconds", "at most 300"));
         }
         if mistakes.is_empty() {
-            let Self { handlers, formats, verifier, opaque, .. } = self;
+            let Self { handlers, formats, verifier, opaque, transports, .. } = self;
             let handlers = handlers.unwrap_or_else(chain::usual);
-            Ok(Gateway { handlers, formats, verifier, opaque, trusted_proxies, leeway })
+            Ok(Gateway { handlers, formats, verifier, opaque, transports, trusted_proxies, leeway })
         } else {
             Err(ConfigError(mistakes))
         }

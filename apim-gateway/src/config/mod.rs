@@ -23,6 +23,8 @@ pub struct Gateway {
     pub verifier: Option<Entry>,
     /// Who verifies access tokens that are no JWTs, if anybody.
     pub opaque: Option<Entry>,
+    /// Transports to endpoints of other schemes than HTTP's.
+    pub transports: Vec<Entry>,
     /// Networks whose peers may say who their client is.
     pub trusted_proxies: Vec<IpNet>,
     /// By how much the clocks of key managers may differ.
@@ -36,6 +38,7 @@ impl Default for Gateway {
             formats: Vec::new(),
             verifier: None,
             opaque: None,
+            transports: Vec::new(),
             trusted_proxies: Vec::new(),
             leeway: auth::JwtVerifier::USUAL_LEEWAY,
         }

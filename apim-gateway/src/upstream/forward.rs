@@ -57,7 +57,8 @@ pub(super) fn prepare(request: &mut Request<Body>, upgrades: bool, context: &Con
     let headers = request.headers_mut();
     clean(headers, is_proxied(context), upgrades);
     let host = headers.get(header::HOST).cloned();
-    forwarded(headers, host, context, own);
+    let peer = own.forwarded_for(context.peer.address.ip().to_canonical());
+    forwarded(headers, host, context, peer);
     via(headers, received, own);
     frame(request);
 }
@@ -131,8 +132,17 @@ fn is_claim(name: &str) -> bool {
     rest.starts_with("forwarded") || rest == "real-ip" || rest == "real_ip"
 }
 
-fn forwarded(headers: &mut HeaderMap, host: Option<HeaderValue>, context: &Context, own: &Own) {
-    let peer = own.forwarded_for(context.peer.address.ip().to_canonical());
+/// Leaves of a request's headers what any backend may see, for transports that are not HTTP's.
+pub(crate) fn vouch(headers: &mut HeaderMap, context: &Context) {
+    let host = headers.get(header::HOST).cloned();
+    clean(headers, is_proxied(context), false);
+    let peer = context.peer.address.ip().to_canonical().to_string();
+    if let Ok(peer) = HeaderValue::try_from(peer) {
+        forwarded(headers, host, context, peer);
+    }
+}
+
+fn forwarded(headers: &mut HeaderMap, host: Option<HeaderValue>, context: &Context, peer: HeaderValue) {
     let proto = HeaderValue::from_static(if context.peer.tls { "https" } else { "http" });
     if is_proxied(context) {
         headers.append(FORWARDED_FOR, peer);

@@ -57,6 +57,8 @@ use call::Call;
 use group::Group;
 use pool::Own;
 
+pub(crate) use forward::vouch;
+
 /// How backends are talked to.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -212,32 +214,35 @@ pub struct ApiUpstream {
 }
 
 impl ApiUpstream {
-    /// The endpoint for this caller's key (spec: gateway-flow, section 8).
-    fn endpoint(&self, context: &Context) -> Result<&Arc<Group>, Fault> {
-        let (production, sandbox) = (self.production.as_ref(), self.sandbox.as_ref());
-        let prototyped = context.api.as_ref().is_some_and(|api| api.state == LifecycleState::Prototyped);
-        if let Some(production) = production.filter(|_| prototyped) {
-            return Ok(production);
-        }
-        let open = context.operation().is_some_and(|operation| operation.auth == AuthType::None);
-        let found = match context.key_type() {
-            KeyType::Production if open => production.or(sandbox),
-            KeyType::Production => production,
-            KeyType::Sandbox => sandbox,
-        };
-        found.ok_or_else(|| {
-            Fault::new(fault::WRONG_ENVIRONMENT).because(match context.key_type() {
-                KeyType::Production => "Production key offered to an API with no production endpoint",
-                KeyType::Sandbox => "Sandbox key offered to an API with no sandbox endpoint",
-            })
-        })
-    }
-
     async fn get(&self, request: &mut Request<Body>, context: &mut Context) -> Result<Response<Body>, Fault> {
         let own = self.upstream.own(context.worker);
-        let group = self.endpoint(context)?;
+        let group = choose(context, self.production.as_ref(), self.sandbox.as_ref())?;
         Call { own, group }.run(request, context).await
     }
+}
+
+/// The endpoint for this caller's key (spec: gateway-flow, section 8).
+pub(crate) fn choose<'a, T>(
+    context: &Context,
+    production: Option<&'a T>,
+    sandbox: Option<&'a T>,
+) -> Result<&'a T, Fault> {
+    let prototyped = context.api.as_ref().is_some_and(|api| api.state == LifecycleState::Prototyped);
+    if let Some(production) = production.filter(|_| prototyped) {
+        return Ok(production);
+    }
+    let open = context.operation().is_some_and(|operation| operation.auth == AuthType::None);
+    let found = match context.key_type() {
+        KeyType::Production if open => production.or(sandbox),
+        KeyType::Production => production,
+        KeyType::Sandbox => sandbox,
+    };
+    found.ok_or_else(|| {
+        Fault::new(fault::WRONG_ENVIRONMENT).because(match context.key_type() {
+            KeyType::Production => "Production key offered to an API with no production endpoint",
+            KeyType::Sandbox => "Sandbox key offered to an API with no sandbox endpoint",
+        })
+    })
 }
 
 impl fmt::Debug for ApiUpstream {
