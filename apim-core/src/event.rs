@@ -1,5 +1,6 @@
 //! Change: what happened in the control plane, numbered so that nobody misses any of it.
 
+use std::marker::PhantomData;
 use std::pin::Pin;
 
 use futures_core::Stream;
@@ -176,15 +177,15 @@ pub type EventStream = Pin<Box<dyn Stream<Item = Result<Event, BusError>> + Send
 
 /// A stream that yields nothing and never ends.
 pub fn never() -> EventStream {
-    struct Never;
-    impl Stream for Never {
-        type Item = Result<Event, BusError>;
-        fn poll_next(
-            self: Pin<&mut Self>,
-            _: &mut std::task::Context<'_>,
-        ) -> std::task::Poll<Option<Self::Item>> {
-            std::task::Poll::Pending
-        }
+    Box::pin(Never(PhantomData))
+}
+
+/// A stream that yields nothing and never ends, of whatever would be yielded.
+pub(crate) struct Never<T>(pub(crate) PhantomData<fn() -> T>);
+
+impl<T> Stream for Never<T> {
+    type Item = T;
+    fn poll_next(self: Pin<&mut Self>, _: &mut std::task::Context<'_>) -> std::task::Poll<Option<T>> {
+        std::task::Poll::Pending
     }
-    Box::pin(Never)
 }

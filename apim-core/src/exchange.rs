@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -250,6 +251,24 @@ impl fmt::Display for RequestId {
     }
 }
 
+/// Thirty-two hexadecimal digits, as it prints.
+impl FromStr for RequestId {
+    type Err = InvalidRequestId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidRequestId> {
+        // A sign is a number's to Rust, and not an id's to us.
+        if text.len() != 32 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(InvalidRequestId);
+        }
+        u128::from_str_radix(text, 16).map(Self).map_err(|_| InvalidRequestId)
+    }
+}
+
+/// A text that is no [`RequestId`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a request id has 32 hexadecimal digits")]
+pub struct InvalidRequestId;
+
 impl fmt::Debug for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -297,6 +316,8 @@ impl Principal {
 pub struct Context {
     /// Identifies the request.
     pub request_id: RequestId,
+    /// What ties this call to those of other services: the client's own id. Without one the request's is meant.
+    pub correlation_id: Option<HeaderValue>,
     /// The client's end of the connection.
     pub peer: Peer,
     /// The client's address: the peer's, or what a trusted proxy says it is.
@@ -329,7 +350,8 @@ pub struct Context {
     pub backend_status: Option<StatusCode>,
     /// The backend's address, as text.
     pub destination: Option<Arc<str>>,
-    /// The handler that answered instead of the backend.
+    /// The stage that answered instead of the backend: a link by its name, or the gateway's own `router`,
+    /// `upstream` or `origin`.
     pub answered_by: Option<&'static str>,
     /// Why the request failed, if it did.
     pub fault: Option<Arc<Fault>>,
@@ -356,6 +378,7 @@ impl Context {
     pub fn new(request_id: RequestId, peer: Peer, received_at: Timestamp, head: &request::Parts) -> Self {
         Self {
             request_id,
+            correlation_id: None,
             peer,
             client_ip: peer.address.ip().to_canonical(),
             worker: Worker(0),
@@ -420,6 +443,7 @@ impl Clone for Context {
     fn clone(&self) -> Self {
         Self {
             request_id: self.request_id,
+            correlation_id: self.correlation_id.clone(),
             peer: self.peer,
             client_ip: self.client_ip,
             worker: self.worker,

@@ -10,6 +10,11 @@ use crate::BoxError;
 use crate::body::Body;
 use crate::clock::Timestamp;
 use crate::exchange::Context;
+use crate::fact;
+pub use crate::fact::Fact;
+
+/// Bytes of an operator's detail.
+const LONGEST_DETAIL: usize = 1024;
 
 /// A stable number for one kind of refusal, with the status and the message that go with it.
 ///
@@ -149,17 +154,26 @@ pub enum Blame {
 
 /// A refusal or failure on its way to becoming an answer.
 ///
-/// The caller reads the [`code`](Self::code) and the [`description`](Self::description); the operator reads
-/// [`detail`](Self::detail) and the chain of [`source`](Error::source)s, which never reach the wire.
+/// The caller reads the [`code`](Self::code) and the [`description`](Self::description). The operator, who
+/// asks by the request's id, reads the rest, which never reaches the wire: the [`rule`](Self::rule) that
+/// decided, what it [`wanted`](Self::wanted) and what it [`found`](Self::found), a [`detail`](Self::detail),
+/// and the chain of [`source`](Error::source)s. None of it may hold a credential.
 ///
 /// ```
-/// use apim_core::fault::{self, Blame, Fault};
+/// use apim_core::fault::{self, Blame, Fact, Fault};
 ///
 /// let fault = Fault::new(fault::MISSING_SCOPE)
 ///     .because("pets:write is needed")
-///     .detail("operation POST /pets wants one of [pets:write], the token has [pets:read]");
+///     .rule("operation.scopes")
+///     .wanted(Fact::list(["pets:write"]))
+///     .found(Fact::list(["pets:read"]));
 /// assert_eq!(fault.code().number, 900910);
 /// assert_eq!(fault.blame(), Blame::Client);
+/// assert_eq!(
+///     fault.to_string(),
+///     "900910 The access token does not allow you to access the requested resource: \
+///      operation.scopes wants [pets:write], found [pets:read]",
+/// );
 /// ```
 #[derive(Debug)]
 pub struct Fault(Box<Inner>);
@@ -168,7 +182,10 @@ pub struct Fault(Box<Inner>);
 struct Inner {
     code: Code,
     description: Cow<'static, str>,
-    detail: Option<String>,
+    rule: Option<&'static str>,
+    wanted: Option<Fact>,
+    found: Option<Fact>,
+    detail: Option<Cow<'static, str>>,
     source: Option<BoxError>,
     retry_at: Option<Timestamp>,
     headers: HeaderMap,
@@ -181,6 +198,9 @@ impl Fault {
         Self(Box::new(Inner {
             code,
             description: Cow::Borrowed(code.message),
+            rule: None,
+            wanted: None,
+            found: None,
             detail: None,
             source: None,
             retry_at: None,
@@ -196,10 +216,34 @@ impl Fault {
         self
     }
 
-    /// Tells the operator more: the rule, the value it was compared with.
+    /// Names the rule that decided, as `operation.scopes`: stable, so that refusals can be grouped by it.
     #[must_use]
-    pub fn detail(mut self, detail: impl Into<String>) -> Self {
-        self.0.detail = Some(detail.into());
+    pub fn rule(mut self, rule: &'static str) -> Self {
+        self.0.rule = Some(rule);
+        self
+    }
+
+    /// What the rule wanted.
+    #[must_use]
+    pub fn wanted(mut self, wanted: impl Into<Fact>) -> Self {
+        self.0.wanted = Some(wanted.into());
+        self
+    }
+
+    /// What the rule found instead.
+    #[must_use]
+    pub fn found(mut self, found: impl Into<Fact>) -> Self {
+        self.0.found = Some(found.into());
+        self
+    }
+
+    /// Tells the operator what facts do not say, in at most 1024 bytes.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
+        self.0.detail = Some(match detail.into() {
+            Cow::Owned(text) => Cow::Owned(fact::cut(text, LONGEST_DETAIL)),
+            constant => constant,
+        });
         self
     }
 
@@ -246,7 +290,22 @@ impl Fault {
         &self.0.description
     }
 
-    /// What the operator is told.
+    /// The rule that decided.
+    pub fn deciding_rule(&self) -> Option<&'static str> {
+        self.0.rule
+    }
+
+    /// What the rule wanted.
+    pub fn wanted_fact(&self) -> Option<&Fact> {
+        self.0.wanted.as_ref()
+    }
+
+    /// What the rule found instead.
+    pub fn found_fact(&self) -> Option<&Fact> {
+        self.0.found.as_ref()
+    }
+
+    /// What the operator is told beyond that.
     pub fn operator_detail(&self) -> Option<&str> {
         self.0.detail.as_deref()
     }
@@ -273,10 +332,20 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.0.code.number, self.0.code.message)?;
-        match &self.0.detail {
+        let Inner { code, description, rule, wanted, found, detail, .. } = &*self.0;
+        write!(f, "{} {}", code.number, code.message)?;
+        if let Some(rule) = rule {
+            write!(f, ": {rule}")?;
+        }
+        if let Some(wanted) = wanted {
+            write!(f, " wants {wanted}")?;
+        }
+        if let Some(found) = found {
+            write!(f, "{} found {found}", if wanted.is_some() { "," } else { "" })?;
+        }
+        match detail {
             Some(detail) => write!(f, ": {detail}"),
-            None if self.0.description != self.0.code.message => write!(f, ": {}", self.0.description),
+            None if rule.is_none() && description != code.message => write!(f, ": {description}"),
             None => Ok(()),
         }
     }

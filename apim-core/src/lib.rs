@@ -69,9 +69,12 @@ pub use async_trait::async_trait;
 
 pub mod analytics;
 pub mod body;
+pub mod civil;
 pub mod clock;
 pub mod event;
 pub mod exchange;
+pub mod explanation;
+pub mod fact;
 pub mod fault;
 #[doc(alias = "extension")]
 pub mod guide;
@@ -96,6 +99,8 @@ pub use body::Body;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use event::{BusError, Change, Event, EventStream, Revision};
 pub use exchange::{Answer, Context, Exchange, Peer, Principal, RequestId};
+pub use explanation::Explanation;
+pub use fact::Fact;
 pub use fault::{Fault, OrFault};
 pub use handler::{Backend, Filter, Flow, Handler, Link, Pipeline, Prompt, Route, Step};
 pub use key_manager::{Claims, KeyManager, TokenVerifier};

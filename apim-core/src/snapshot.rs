@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::event::{BusError, Change, ChangeKey, Event, EventStream, Revision};
+use crate::explanation::{self, Explanation, QuestionStream};
 use crate::model::Revocation;
 
 /// The state of the control plane at one revision, as the changes that lead to it.
@@ -137,4 +138,16 @@ pub trait SnapshotSource: Send + Sync + 'static {
 
     /// Reports that every change up to a revision is in force here. The default does nothing.
     async fn applied(&self, _revision: Revision) {}
+
+    /// Questions about requests that were answered here. The default has none, and never ends.
+    ///
+    /// # Errors
+    ///
+    /// [`BusError::Broken`] when they cannot be had now; the gateway asks again.
+    async fn questions(&self) -> Result<QuestionStream, BusError> {
+        Ok(explanation::no_questions())
+    }
+
+    /// Answers a question; none, if this gateway knows nothing of the request. The default does nothing.
+    async fn answer(&self, _question: u64, _found: Option<Explanation>) {}
 }

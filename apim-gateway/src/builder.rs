@@ -15,13 +15,18 @@ use apim_core::{
 };
 use schemars::{JsonSchema, Schema};
 
+use crate::access_log::AccessLog;
 use crate::auth::{ByForm, JwtVerifier};
 use crate::chain::{Chain, Erased, Source, Transports};
 use crate::config;
+use crate::correlation::Correlation;
 use crate::deploy::{Current, Deployer, Site};
 use crate::gateway::{Gateway, Ids, Inner, Proxies, Texts};
+use crate::metrics::Metrics;
+use crate::observer::Observers;
 use crate::throttle::Unlimited;
 use crate::upstream::{Upstream, UpstreamConfig};
+use crate::why::Records;
 use crate::{builtin, format, mediation, rescue};
 
 /// What a gateway is made of; everything has a default.
@@ -42,6 +47,7 @@ pub struct Builder {
     verifier: Option<Arc<dyn TokenVerifier>>,
     opaque: Option<Arc<dyn TokenVerifier>>,
     analytics: Option<Arc<dyn AnalyticsSink>>,
+    observers: Observers,
     links: Registry<Link>,
     mediators: Registry<Arc<dyn Mediator>>,
     formats: Formats,
@@ -64,6 +70,7 @@ impl Default for Builder {
             verifier: None,
             opaque: None,
             analytics: None,
+            observers: Observers::default(),
             links: builtin::links(),
             mediators: mediation::builtin(),
             formats: format::all(),
@@ -115,6 +122,20 @@ impl Builder {
     #[must_use]
     pub fn analytics(mut self, sink: Arc<dyn AnalyticsSink>) -> Self {
         self.analytics = Some(sink);
+        self
+    }
+
+    /// Who counts requests. Default: nobody.
+    #[must_use]
+    pub fn metrics(mut self, metrics: Metrics) -> Self {
+        self.observers.metrics = Some(metrics);
+        self
+    }
+
+    /// Where a line is written for each request. Default: nowhere.
+    #[must_use]
+    pub fn access_log(mut self, log: Arc<AccessLog>) -> Self {
+        self.observers.access_log = Some(log);
         self
     }
 
@@ -237,6 +258,8 @@ impl Builder {
         let texts = Arc::new(Texts::new(self.workers));
         let mut parts =
             Parts::new(self.clock.clone()).with(self.throttle).with(proxies.clone()).with(texts.clone());
+        let correlation = Correlation::new(self.config.correlation_header);
+        parts = parts.with(correlation.clone());
         if let Some(sink) = self.analytics {
             parts = parts.with(sink);
         }
@@ -275,6 +298,7 @@ impl Builder {
             source,
             transports: Transports::new(transports)?,
             rescue: self.rescue.clone(),
+            observers: self.observers.clone(),
         };
         // A list that no API could be deployed with is refused now, and not with each API.
         chain.build(Arc::new(Site::new(&probe()?)?)).await?;
@@ -287,6 +311,9 @@ impl Builder {
             proxies,
             ids: PerWorker::new(self.workers, Ids::new),
             texts,
+            correlation,
+            unrouted: self.observers.unrouted(),
+            records: Records::new(self.workers, self.config.explanations),
         }))
     }
 }

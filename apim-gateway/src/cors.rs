@@ -91,7 +91,9 @@ fn refuse_foreign_socket(rules: &Rules, exchange: &Exchange) -> Result<(), Fault
     let opens = headers.contains_key(UPGRADE) || of_sockets();
     if opens && !rules.origins.iter().any(|allowed| allowed == "*" || allowed.as_bytes() == origin.as_bytes())
     {
-        return Err(Fault::new(fault::FORBIDDEN).because("The origin is not allowed"));
+        return Err(Fault::new(fault::FORBIDDEN)
+            .because("The origin is not allowed")
+            .rule("api.cors.origins"));
     }
     Ok(())
 }

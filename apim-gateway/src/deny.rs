@@ -54,7 +54,8 @@ fn allow_unless(denied: Option<&DenyId>) -> Result<Flow, Fault> {
         None => Ok(Flow::Continue),
         Some(id) => Err(Fault::new(fault::DENIED)
             .because("You have been blocked from accessing the resource")
-            .detail(format!("deny policy {id}"))),
+            .rule("deny-policies")
+            .found(id)),
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use apim_core::{BuildError, Exchange, Fault, Filter, Flow, Link, Parts, Provide};
 
+use crate::correlation::Correlation;
 use crate::gateway::{Texts, id_header};
 use crate::rescue::REQUEST_ID;
 
@@ -26,17 +27,23 @@ const OURS: [&str; 10] = [
     "x-method-override",
 ];
 
-/// Removes what the backend must not see or must not believe, and tells it the request's id.
+/// Removes what the backend must not see or must not believe, and tells it the request's id and the
+/// [correlation](crate::correlation) id.
 #[derive(Debug)]
 pub struct Hygiene {
     texts: Arc<Texts>,
+    correlation: Correlation,
 }
 
 impl Filter for Hygiene {
     fn request(&self, exchange: &mut Exchange) -> Result<Flow, Fault> {
         remove_ours(exchange);
-        let id = id_header(exchange.context().request_id, &self.texts, exchange.context().worker);
-        exchange.headers_mut().insert(REQUEST_ID, id);
+        let context = exchange.context();
+        let id = id_header(context.request_id, &self.texts, context.worker);
+        let correlation = context.correlation_id.clone().unwrap_or_else(|| id.clone());
+        let headers = exchange.headers_mut();
+        headers.insert(REQUEST_ID, id);
+        headers.insert(self.correlation.header(), correlation);
         Ok(Flow::Continue)
     }
 }
@@ -74,6 +81,6 @@ impl Provide<Link> for Hygiene {
     type Config = Config;
 
     async fn build(_: Config, parts: &Parts) -> Result<Link, BuildError> {
-        Ok(Link::filter(Self { texts: parts.get()? }))
+        Ok(Link::filter(Self { texts: parts.get()?, correlation: parts.get()? }))
     }
 }

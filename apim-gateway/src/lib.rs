@@ -28,8 +28,10 @@
 //! the present [`View`](deploy::View), which the request keeps until it ends. The API's pipeline runs
 //! ([`chain`] says in which order): [`cors`], [`resource`], [`status`], [`deny`], [`auth`], [`throttle`],
 //! [`headers`], then the API's own handlers and the [`mediation`] of its policies. The [`upstream`] gets the
-//! answer. What any of them refuses, the [`rescue`] turns into the body that clients of the original expect.
-//! When the last byte has left, or the client has, [`analytics`] learns of it.
+//! answer. What any of them refuses, the [`rescue`] turns into the body that clients of the original expect, and
+//! the operator learns by its id [`why`].
+//! When the last byte has left, or the client has, [`analytics`], [`metrics`] and the [`access_log`] learn of
+//! it.
 //!
 //! # The life of a change
 //!
@@ -77,12 +79,14 @@
 //! connection puts an [`apim_core::Peer`] among each request's extensions; without one the caller's address is unknown, to
 //! logs, deny policies and the backend. [`server`] does so, and bounds what clients may do; another server has to see to that.
 
+pub mod access_log;
 pub mod analytics;
 pub mod auth;
 pub mod builder;
 pub mod builtin;
 pub mod chain;
 pub mod config;
+pub mod correlation;
 pub mod cors;
 pub mod deny;
 pub mod deploy;
@@ -91,6 +95,8 @@ pub mod gateway;
 pub mod headers;
 mod journal;
 pub mod mediation;
+pub mod metrics;
+mod observer;
 pub mod rescue;
 pub mod resource;
 pub mod router;
@@ -100,5 +106,6 @@ pub mod status;
 pub mod throttle;
 pub mod transport;
 pub mod upstream;
+pub mod why;
 
 pub use gateway::Gateway;

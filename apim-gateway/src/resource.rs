@@ -29,10 +29,12 @@ impl Filter for Resource {
         let allow = self.site.resources.allow(exchange.uri().path());
         if allow.is_empty() {
             return Err(Fault::new(fault::NO_SUCH_OPERATION)
-                .because("No matching resource found for given API Request"));
+                .because("No matching resource found for given API Request")
+                .rule("api.operations"));
         }
         Err(Fault::new(fault::METHOD_NOT_ALLOWED)
             .because("Method not allowed for given API resource")
+            .rule("api.operations")
             .header(ALLOW, allow))
     }
 }

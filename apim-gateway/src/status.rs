@@ -31,20 +31,22 @@ impl Filter for Status {
             _ => {}
         }
         match api.state {
-            LifecycleState::Blocked => {
-                Err(Fault::new(fault::API_BLOCKED).because("This API has been blocked temporarily"))
-            }
+            LifecycleState::Blocked => Err(Fault::new(fault::API_BLOCKED)
+                .because("This API has been blocked temporarily")
+                .rule("api.state")
+                .found("BLOCKED")),
             // Only internal keys open it, which nobody issues for this gateway.
-            LifecycleState::Created => {
-                Err(Fault::new(fault::FORBIDDEN).because("The API is not published").detail("state CREATED"))
-            }
+            LifecycleState::Created => Err(Fault::new(fault::FORBIDDEN)
+                .because("The API is not published")
+                .rule("api.state")
+                .found("CREATED")),
             _ => Ok(Flow::Continue),
         }
     }
 }
 
 fn unsupported(description: &'static str) -> Fault {
-    Fault::new(fault::TRANSPORT_FORBIDDEN).because(description)
+    Fault::new(fault::TRANSPORT_FORBIDDEN).because(description).rule("api.transports")
 }
 
 impl Provide<Link> for Status {

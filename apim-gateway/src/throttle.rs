@@ -197,7 +197,10 @@ impl Prompt for Throttle {
 
 fn policy<'v>(view: &'v View, kind: PolicyKind, name: &str) -> Result<&'v Policy, Fault> {
     view.policies().get(kind, name).ok_or_else(|| {
-        Fault::new(fault::UNAVAILABLE).detail(format!("the {kind:?} policy {name:?} is not known here"))
+        Fault::new(fault::UNAVAILABLE)
+            .rule("policies")
+            .found(name.to_owned())
+            .detail(format!("the {kind:?} policy is not known here"))
     })
 }
 
@@ -211,11 +214,25 @@ fn outcome(decision: Decision) -> Result<Flow, Fault> {
         Level::Application => fault::APPLICATION_THROTTLED,
         _ => fault::BURST_THROTTLED,
     };
-    let fault = Fault::new(code)
-        .because("You have exceeded your quota")
-        .detail(format!("{level:?}: {used} of {} in {} ms", quota.requests, quota.window_ms));
+    let fault =
+        Fault::new(code).because("You have exceeded your quota").rule(rule(level)).wanted(quota).found(used);
     // A burst's window is too short to be worth a date (spec: throttling, section 10).
     Err(if code.number == fault::BURST_THROTTLED.number { fault } else { fault.retry_at(retry_at) })
+}
+
+/// The rule by which a call was counted.
+fn rule(level: Level) -> &'static str {
+    match level {
+        Level::Api => "api.policy",
+        Level::Operation => "operation.policy",
+        Level::Subscription => "subscription.plan",
+        Level::SubscriptionBurst => "subscription.plan.burst",
+        Level::Application => "application.policy",
+        Level::ApplicationBurst => "application.policy.burst",
+        Level::Anonymous => "unauthenticated.plan",
+        Level::AnonymousBurst => "unauthenticated.plan.burst",
+        _ => "policy",
+    }
 }
 
 impl Provide<Link> for Throttle {

@@ -252,5 +252,7 @@ pub mod code {
         MAY_NOT_DELETE = 900333 403 "You may not delete this";
         /// The caller may not do that.
         FORBIDDEN = 900900 403 "Forbidden";
+        /// Only the platform's own administrators may.
+        NOT_PERMITTED = 900915 403 "Invalid Permission";
     }
 }

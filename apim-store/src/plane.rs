@@ -8,7 +8,7 @@ use axum::Router;
 use crate::error::{Failure, Result};
 use crate::rest::contract::Contract;
 use crate::rest::frame::Frame;
-use crate::rest::{admin, devportal, publisher};
+use crate::rest::{admin, devops, devportal, publisher};
 use crate::store::Store;
 
 /// Where callers reach the gateways of environment `Default`.
@@ -44,7 +44,7 @@ impl ControlPlane {
         Builder { store, verifier: None, key_manager: None, urls: None }
     }
 
-    /// `/api/am/publisher/v4`, `/api/am/devportal/v3` and `/api/am/admin/v4`.
+    /// `/api/am/publisher/v4`, `/api/am/devportal/v3`, `/api/am/admin/v4` and `/api/am/devops/v0`.
     pub fn router(&self) -> Router {
         contracts().into_iter().fold(Router::new(), |router, contract| {
             router.merge(Frame::router(self.store.clone(), self.house.clone(), contract))
@@ -59,7 +59,7 @@ impl ControlPlane {
 
 /// Every contract: what it is called, its operations, its OpenAPI document.
 pub fn contracts() -> Vec<Contract> {
-    vec![publisher::contract(), devportal::contract(), admin::contract()]
+    vec![publisher::contract(), devportal::contract(), admin::contract(), devops::contract()]
 }
 
 /// Puts a [`ControlPlane`] together.

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::bus::gateways::Gateways;
 use crate::bus::local::Source;
+use crate::bus::questions::Questions;
 use crate::db::seal::Sealer;
 use crate::db::sql::Db;
 use crate::db::{self, Desk};
@@ -56,6 +57,7 @@ struct Inner {
     sealer: Sealer,
     head: watch::Sender<Revision>,
     gateways: Arc<Gateways>,
+    questions: Questions,
     passwords: Passwords,
 }
 
@@ -81,6 +83,7 @@ impl Store {
             sealer,
             head,
             gateways: Arc::default(),
+            questions: Questions::default(),
             passwords: Passwords::default(),
         }));
         let at = db::outbox::head(&store).await?;
@@ -124,6 +127,11 @@ impl Store {
     /// The gateways that are known, and how far each has come.
     pub(crate) fn gateways(&self) -> &Arc<Gateways> {
         &self.0.gateways
+    }
+
+    /// Questions to those gateways.
+    pub(crate) fn questions(&self) -> &Questions {
+        &self.0.questions
     }
 
     /// Hashes and checks passwords.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use apim_core::handler::Prompt;
 use apim_core::model::{AuthType, KeyType, UserName};
 use apim_core::{
-    BuildError, Claims, Clock, Context, Exchange, Fault, Filter, Flow, Link, Parts, Principal, Provide, Step,
-    TokenVerifier, fault,
+    BuildError, Claims, Clock, Context, Exchange, Fact, Fault, Filter, Flow, Link, Parts, Principal, Provide,
+    Step, TokenVerifier, fault,
 };
 use http::header::REFERER;
 use schemars::JsonSchema;
@@ -78,7 +78,10 @@ impl Authentication {
     fn identify(&self, exchange: &mut Exchange, claims: Arc<Claims>) -> Result<Flow, Fault> {
         let trusted = &self.site.api.key_managers;
         if !trusted.is_empty() && !trusted.contains(&claims.key_manager) {
-            return Err(invalid(format!("the API does not accept tokens of {}", claims.key_manager)));
+            return Err(invalid("the API does not accept tokens of this key manager")
+                .rule("api.key_managers")
+                .wanted(Fact::list(trusted))
+                .found(&claims.key_manager));
         }
         let mut principal = Principal::new(claims.subject.clone());
         principal.client = Some(claims.client.clone());
@@ -92,27 +95,31 @@ impl Authentication {
     fn unlock(&self, exchange: &mut Exchange, presented: &str) -> Result<Flow, Fault> {
         let context = exchange.context();
         let view = View::of(context).ok_or_else(|| Fault::new(fault::UNCLASSIFIED))?;
-        let key = view.key(&KeyDigest::of(presented.as_bytes())).ok_or_else(|| invalid("unknown API key"))?;
+        let key = view
+            .key(&KeyDigest::of(presented.as_bytes()))
+            .ok_or_else(|| invalid("unknown API key").rule("api-key.known"))?;
         if key.expires_at.is_some_and(|at| at <= self.clock.now()) {
-            return Err(Fault::new(fault::TOKEN_EXPIRED).because("Renew the API key and try again"));
+            let expired = Fault::new(fault::TOKEN_EXPIRED).because("Renew the API key and try again");
+            let expired = expired.rule("api-key.expires").wanted(self.clock.now()).found(&key.id);
+            return Err(expired);
         }
-        let forbidden = |why: &str| {
-            Fault::new(fault::FORBIDDEN)
-                .because("Access forbidden for the invocations")
-                .detail(format!("API key {}: {why}", key.id))
+        let forbidden = |rule: &'static str, why: &'static str| {
+            let fault = Fault::new(fault::FORBIDDEN).because("Access forbidden for the invocations");
+            fault.rule(rule).found(&key.id).detail(why)
         };
         if key.api.as_ref().is_some_and(|api| *api != self.site.api.id) {
-            return Err(forbidden("it is for another API"));
+            return Err(forbidden("api-key.api", "it is for another API"));
         }
         if !key.permits_address(context.client_ip) {
-            return Err(forbidden("not from this address"));
+            return Err(forbidden("api-key.addresses", "not from this address"));
         }
         let referer = exchange.headers().get(REFERER).and_then(|value| value.to_str().ok());
         if !key.permits_referer(referer) {
-            return Err(forbidden("not from this page"));
+            return Err(forbidden("api-key.referers", "not from this page"));
         }
-        let application =
-            view.application(&key.application).ok_or_else(|| forbidden("its application is gone"))?;
+        let application = view
+            .application(&key.application)
+            .ok_or_else(|| forbidden("api-key.application", "its application is gone"))?;
         let mut principal = Principal::new(application.owner.clone());
         principal.application = Some(application.clone());
         principal.key_type = key.key_type;
@@ -137,7 +144,9 @@ impl Prompt for Authentication {
             (Ok(Some(credential)), _) => credential,
             (Ok(None), Some(certificate)) => return Step::Done(Ok(self.let_in(exchange, certificate))),
             (Ok(None), None) => {
-                return Step::Done(Err(Fault::new(fault::MISSING_CREDENTIALS).because(self.missing.clone())));
+                return Step::Done(Err(Fault::new(fault::MISSING_CREDENTIALS)
+                    .because(self.missing.clone())
+                    .rule("api.schemes")));
             }
             (Err(fault), _) => return Step::Done(Err(fault)),
         };

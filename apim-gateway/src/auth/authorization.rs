@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use apim_core::key_manager::TokenKind;
 use apim_core::model::AuthType;
-use apim_core::{BuildError, Claims, Exchange, Fault, Filter, Flow, Link, Parts, Provide, fault};
+use apim_core::{BuildError, Claims, Exchange, Fact, Fault, Filter, Flow, Link, Parts, Provide, fault};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -43,7 +43,9 @@ impl Filter for Authorization {
                 return Ok(Flow::Continue);
             }
             return match operation.auth {
-                AuthType::User if by_key => Err(Fault::new(fault::WRONG_TOKEN_TYPE)),
+                AuthType::User if by_key => {
+                    Err(Fault::new(fault::WRONG_TOKEN_TYPE).rule("operation.auth").found("an API key"))
+                }
                 _ if by_key || operation.scopes.is_empty() => Ok(Flow::Continue),
                 _ => {
                     Err(Fault::new(fault::MISSING_SCOPE)
@@ -54,7 +56,8 @@ impl Filter for Authorization {
         self.audience(claims)?;
         match (operation.auth, claims.kind) {
             (AuthType::Application, TokenKind::User) | (AuthType::User, TokenKind::Application) => {
-                return Err(Fault::new(fault::WRONG_TOKEN_TYPE));
+                let found = if claims.kind == TokenKind::User { "a user's" } else { "an application's" };
+                return Err(Fault::new(fault::WRONG_TOKEN_TYPE).rule("operation.auth").found(found));
             }
             _ => {}
         }
@@ -63,7 +66,9 @@ impl Filter for Authorization {
         }
         Err(Fault::new(fault::MISSING_SCOPE)
             .because("User is NOT authorized to access the Resource. Scope validation failed.")
-            .detail(format!("one of {:?} is wanted, the token has {:?}", operation.scopes, claims.scopes)))
+            .rule("operation.scopes")
+            .wanted(Fact::list(&operation.scopes))
+            .found(Fact::list(&claims.scopes)))
     }
 }
 
@@ -75,7 +80,9 @@ impl Authorization {
         }
         Err(Fault::new(fault::WRONG_AUDIENCE)
             .because("The access token does not allow you to access the requested resource")
-            .detail(format!("one of {wanted:?} is wanted, the token has {:?}", claims.audiences)))
+            .rule("api.audiences")
+            .wanted(Fact::list(wanted.iter().cloned()))
+            .found(Fact::list(claims.audiences.iter().cloned())))
     }
 }
 

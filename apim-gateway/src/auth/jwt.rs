@@ -95,13 +95,14 @@ impl<'a> Unverified<'a> {
     /// [`INVALID_CREDENTIALS`](fault::INVALID_CREDENTIALS) or [`TOKEN_EXPIRED`](fault::TOKEN_EXPIRED).
     pub(super) fn verify(self, keys: &KeySet, now: Timestamp, leeway: Duration) -> Result<Claims, Fault> {
         self.header.check()?;
-        let algorithm = Algorithm::named(&self.header.alg)
-            .ok_or_else(|| invalid(format!("algorithm {:?} is not accepted", self.header.alg)))?;
-        let key = keys
-            .key(self.header.kid.as_deref(), algorithm)
-            .ok_or_else(|| invalid(format!("no key {:?} for {}", self.header.kid, self.header.alg)))?;
+        let algorithm = Algorithm::named(&self.header.alg).ok_or_else(|| {
+            invalid(format!("algorithm {:?} is not accepted", self.header.alg)).rule("token.algorithm")
+        })?;
+        let key = keys.key(self.header.kid.as_deref(), algorithm).ok_or_else(|| {
+            invalid(format!("no key {:?} for {}", self.header.kid, self.header.alg)).rule("token.key")
+        })?;
         key.verify_sig(self.signed.as_bytes(), &self.signature)
-            .map_err(|_| invalid("the signature does not verify"))?;
+            .map_err(|_| invalid("the signature does not verify").rule("token.signature"))?;
         believed(self.claims, self.header.typ.as_deref(), keys, now, leeway)
     }
 }
@@ -109,13 +110,13 @@ impl<'a> Unverified<'a> {
 impl Header {
     fn check(&self) -> Result<(), Fault> {
         if self.crit.is_some() || self.b64.is_some() {
-            return Err(invalid("it has critical extensions"));
+            return Err(invalid("it has critical extensions").rule("token.crit"));
         }
         let Some(typ) = &self.typ else { return Ok(()) };
         let typ = typ.to_ascii_lowercase();
         match typ.strip_prefix("application/").unwrap_or(&typ) {
             "at+jwt" | "jwt" => Ok(()),
-            other => Err(invalid(format!("it is of type {other:?}, not an access token"))),
+            other => Err(invalid(format!("it is of type {other:?}, not an access token")).rule("token.typ")),
         }
     }
 }
@@ -131,19 +132,19 @@ fn believed(
     // An ID token is signed by the same key and says who logged in, not what may be called.
     let is_access_token = typ.is_some_and(|typ| typ.to_ascii_lowercase().ends_with("at+jwt"));
     if !is_access_token && ["nonce", "at_hash", "c_hash"].iter().any(|claim| all.contains_key(*claim)) {
-        return Err(invalid("it is an ID token"));
+        return Err(invalid("it is an ID token").rule("token.typ"));
     }
-    let expires_at = moment(&all, "exp")?.ok_or_else(|| invalid("it has no `exp`"))?;
+    let expires_at = moment(&all, "exp")?.ok_or_else(|| invalid("it has no `exp`").rule("token.exp"))?;
     check_expiry(expires_at, now, leeway)?;
     let issued_at = moment(&all, "iat")?;
     for (claim, at) in [("nbf", moment(&all, "nbf")?), ("iat", issued_at)] {
         if at.is_some_and(|at| at > now.plus(leeway)) {
-            return Err(invalid(format!("its `{claim}` lies in the future")));
+            return Err(invalid(format!("its `{claim}` lies in the future")).rule("token.nbf"));
         }
     }
     let text = |claim: &str| all.get(claim).and_then(Value::as_str);
     let client = [keys.client_claim.as_str(), "azp", "client_id", "consumerKey"].into_iter().find_map(text);
-    let client = client.ok_or_else(|| invalid("it names no OAuth client"))?;
+    let client = client.ok_or_else(|| invalid("it names no OAuth client").rule("token.client"))?;
     let kind = if text("aut") == Some("APPLICATION") { TokenKind::Application } else { TokenKind::User };
     Ok(Claims {
         key_manager: keys.name.clone(),
@@ -165,13 +166,15 @@ pub(super) fn check_expiry(expires_at: Timestamp, now: Timestamp, leeway: Durati
     if now >= expires_at.plus(leeway) {
         return Err(Fault::new(fault::TOKEN_EXPIRED)
             .because("Renew the access token and try again")
-            .detail(format!("it expired at {expires_at:?}, now is {now:?}, leeway {leeway:?}")));
+            .rule("token.exp")
+            .wanted(Timestamp::default().plus(now.since(Timestamp::default().plus(leeway))))
+            .found(expires_at));
     }
     Ok(())
 }
 
 /// The refusal of a token, with the reason for the operator only.
-pub(super) fn invalid(detail: impl Into<String>) -> Fault {
+pub(super) fn invalid(detail: impl Into<Cow<'static, str>>) -> Fault {
     Fault::new(fault::INVALID_CREDENTIALS)
         .because("Make sure you have provided the correct security credentials")
         .detail(detail)
@@ -189,7 +192,7 @@ fn moment(all: &Map<String, Value>, claim: &str) -> Result<Option<Timestamp>, Fa
         Some(seconds) if seconds.is_finite() && seconds >= 0.0 => {
             Ok(Some(Timestamp::from_millis((seconds * 1000.0) as u64)))
         }
-        _ => Err(invalid(format!("its `{claim}` is not a date"))),
+        _ => Err(invalid(format!("its `{claim}` is not a date")).rule("token.date")),
     }
 }
 

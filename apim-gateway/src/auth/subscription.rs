@@ -46,14 +46,20 @@ impl Subscription {
         };
         let Some(application) = application else {
             return if needed {
-                Err(refused("no application has this key"))
+                let refused = refused("no application has this key");
+                Err(match &principal.client {
+                    Some(client) => refused.found(client),
+                    None => refused,
+                })
             } else {
                 Ok(Found { key_type, ..Found::default() })
             };
         };
         let subscription = match view.subscription(&application.id, &api.id) {
             Some(subscription) => subscription,
-            None if needed => return Err(refused("the application has not subscribed")),
+            None if needed => {
+                return Err(refused("the application has not subscribed").found(&application.id));
+            }
             None => return Ok(Found { application: Some(application), subscription: None, key_type }),
         };
         match subscription.state {
@@ -62,11 +68,13 @@ impl Subscription {
                 if key_type.unwrap_or(principal.key_type) == KeyType::Sandbox => {}
             SubscriptionState::Blocked | SubscriptionState::ProdOnlyBlocked => {
                 return Err(Fault::new(fault::SUBSCRIPTION_BLOCKED)
-                    .detail(format!("subscription {}", subscription.id)));
+                    .rule("subscription.state")
+                    .found(&subscription.id));
             }
             SubscriptionState::OnHold | SubscriptionState::Rejected => {
                 return Err(Fault::new(fault::SUBSCRIPTION_INACTIVE)
-                    .detail(format!("subscription {}", subscription.id)));
+                    .rule("subscription.state")
+                    .found(&subscription.id));
             }
         }
         Ok(Found { application: Some(application), subscription: Some(subscription.clone()), key_type })
@@ -117,5 +125,6 @@ impl Provide<Link> for Subscription {
 fn refused(why: &'static str) -> Fault {
     Fault::new(fault::FORBIDDEN)
         .because("User is NOT authorized to access the Resource. API Subscription validation failed.")
+        .rule("api.subscriptions")
         .detail(why)
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use apim_core::{Claims, Clock, Fault, PerWorker, Step, TokenVerifier, Worker, fault};
+use apim_core::{Claims, Clock, Fact, Fault, PerWorker, Step, TokenVerifier, Worker, fault};
 
 use super::jwt::{self, Unverified};
 use super::keys::KeySet;
@@ -61,12 +61,14 @@ impl JwtVerifier {
                 claims
             }
             None => {
-                let unverified = Unverified::parse(token).map_err(|error| jwt::invalid(error.to_string()))?;
-                let issuer = unverified.issuer().ok_or_else(|| jwt::invalid("it names no issuer"))?;
-                let keys = self
-                    .trust
-                    .key_set(issuer)
-                    .ok_or_else(|| jwt::invalid(format!("issuer {issuer:?} is not trusted")))?;
+                let unverified = Unverified::parse(token)
+                    .map_err(|error| jwt::invalid(error.to_string()).rule("token.form"))?;
+                let issuer = unverified
+                    .issuer()
+                    .ok_or_else(|| jwt::invalid("it names no issuer").rule("token.iss"))?;
+                let keys = self.trust.key_set(issuer).ok_or_else(|| {
+                    jwt::invalid("the issuer is not trusted").rule("token.iss").found(issuer.to_owned())
+                })?;
                 let claims = Arc::new(unverified.verify(&keys, now, self.leeway)?);
                 self.memory.of(worker).at(generation).put(token, claims.clone());
                 claims
@@ -75,7 +77,10 @@ impl JwtVerifier {
         if self.trust.revoked(&claims) {
             return Err(Fault::new(fault::TOKEN_INACTIVE)
                 .because("Access token has been revoked")
-                .detail(format!("token {:?} of client {} was revoked", claims.id, claims.client)));
+                .rule("revocations")
+                .found(Fact::list(
+                    claims.id.as_ref().map(Fact::from).into_iter().chain([(&claims.client).into()]),
+                )));
         }
         Ok(claims)
     }

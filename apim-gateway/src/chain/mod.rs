@@ -20,6 +20,7 @@ use crate::analytics::Analytics;
 use crate::cors::Cors;
 use crate::deploy::{Deployed, Site};
 use crate::mediation;
+use crate::observer::Observers;
 
 /// The gateway's links, where its configuration names none.
 ///
@@ -55,6 +56,7 @@ pub(crate) struct Chain {
     pub(crate) source: Source,
     pub(crate) transports: Transports,
     pub(crate) rescue: Arc<dyn Rescue>,
+    pub(crate) observers: Observers,
 }
 
 impl Chain {
@@ -69,6 +71,9 @@ impl Chain {
             links.insert(behind_observers(&links), faults);
         }
         links.extend(mediation.inner);
+        if let Some(observer) = self.observers.link(&api) {
+            links.insert(0, observer);
+        }
         let origin = self.source.origin(&api, &self.transports, self.rescue.clone()).await?;
         Ok(Deployed::new(site, links, origin, self.rescue.clone()))
     }

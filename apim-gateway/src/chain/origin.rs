@@ -84,6 +84,7 @@ impl Backend for Origin {
         let context = exchange.context();
         if context.operation().is_none() || context.principal.is_none() {
             let mut answer = exchange.answer(Response::default());
+            answer.context_mut().answered_by = Some("origin");
             let forgotten = "no link has found an operation and a principal; is `authentication` missing?";
             answer.fail(Fault::new(fault::UNCLASSIFIED).detail(forgotten), &*self.rescue);
             return Either::Left(future::ready(answer));

@@ -9,10 +9,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Gateway;
-use crate::{auth, chain, deploy};
+use crate::{auth, chain, correlation, deploy};
 
 /// The longest leeway that can be meant: with more, expired tokens live on.
 const LONGEST_LEEWAY: Duration = Duration::from_secs(300);
+
+/// A gigabyte for each worker, when all are there.
+const MOST_EXPLANATIONS: usize = 1_000_000;
 
 /// The gateway's part of a configuration file, as its author wrote it.
 ///
@@ -56,6 +59,14 @@ pub struct File {
     /// By how many seconds the clocks of key managers may differ. Default 5, at most 300.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leeway_seconds: Option<u64>,
+    /// How many refusals each worker remembers, to say why by a request's id, and how many failures.
+    /// Default 2048, at most 1,000,000; 0: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explanations: Option<usize>,
+    /// The header by which clients and backends name a call across services; taken from the client, or new,
+    /// sent to the backend, echoed. Default `activityid`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub correlation_header: Option<String>,
 }
 
 impl File {
@@ -89,10 +100,32 @@ impl File {
         if leeway > LONGEST_LEEWAY {
             mistakes.push(BuildError::at("leeway_seconds", "at most 300"));
         }
+        let explanations = self.explanations.unwrap_or(super::USUAL_EXPLANATIONS);
+        if explanations > MOST_EXPLANATIONS {
+            mistakes.push(BuildError::at("explanations", "at most 1000000"));
+        }
+        let correlation_header = match self.correlation_header.as_deref().map(correlation::header) {
+            None => correlation::ACTIVITY_ID,
+            Some(Ok(header)) => header,
+            Some(Err(error)) => {
+                mistakes.push(BuildError::at("correlation_header", error));
+                correlation::ACTIVITY_ID
+            }
+        };
         if mistakes.is_empty() {
             let Self { handlers, formats, verifier, opaque, transports, .. } = self;
             let handlers = handlers.unwrap_or_else(chain::usual);
-            Ok(Gateway { handlers, formats, verifier, opaque, transports, trusted_proxies, leeway })
+            Ok(Gateway {
+                handlers,
+                formats,
+                verifier,
+                opaque,
+                transports,
+                trusted_proxies,
+                leeway,
+                explanations,
+                correlation_header,
+            })
         } else {
             Err(ConfigError(mistakes))
         }

@@ -5,11 +5,15 @@ mod file;
 use std::time::Duration;
 
 use apim_core::Entry;
+use http::HeaderName;
 use ipnet::IpNet;
 
 pub use file::{ConfigError, File};
 
-use crate::{auth, chain};
+use crate::{auth, chain, correlation};
+
+/// Of each kind and worker; about two megabytes when all are there.
+const USUAL_EXPLANATIONS: usize = 2048;
 
 /// The configuration as it is run: nothing in it means *default* any more.
 #[derive(Debug, Clone)]
@@ -29,6 +33,10 @@ pub struct Gateway {
     pub trusted_proxies: Vec<IpNet>,
     /// By how much the clocks of key managers may differ.
     pub leeway: Duration,
+    /// How many refusals each worker remembers for [`why`](crate::why), and how many failures.
+    pub explanations: usize,
+    /// The header that carries the [correlation](crate::correlation) id.
+    pub correlation_header: HeaderName,
 }
 
 impl Default for Gateway {
@@ -41,6 +49,8 @@ impl Default for Gateway {
             transports: Vec::new(),
             trusted_proxies: Vec::new(),
             leeway: auth::JwtVerifier::USUAL_LEEWAY,
+            explanations: USUAL_EXPLANATIONS,
+            correlation_header: correlation::ACTIVITY_ID,
         }
     }
 }

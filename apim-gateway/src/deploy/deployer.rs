@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use apim_core::event::{Change, Event, Revision};
 use apim_core::model::{Api, ApiId, KeyManagerConfig};
-use apim_core::{BuildError, Clock, Snapshot};
+use apim_core::{BuildError, Clock, Snapshot, Timestamp};
 use tokio::sync::{Mutex, watch};
 
 use super::view::{Update, View};
@@ -21,6 +22,8 @@ pub(crate) struct Deployer {
     current: Current,
     memory: Mutex<Memory>,
     loaded: watch::Sender<bool>,
+    /// When the last change came into force, in milliseconds since the epoch; 0 before the first.
+    changed_at: AtomicU64,
 }
 
 /// What is remembered from one change to the next.
@@ -68,12 +71,25 @@ impl std::error::Error for Refused {}
 
 impl Deployer {
     pub(crate) fn new(chain: Chain, clock: Arc<dyn Clock>, current: Current) -> Self {
-        Self { chain, clock, current, memory: Mutex::default(), loaded: watch::Sender::new(false) }
+        Self {
+            chain,
+            clock,
+            current,
+            memory: Mutex::default(),
+            loaded: watch::Sender::new(false),
+            changed_at: AtomicU64::new(0),
+        }
     }
 
     /// Whether a snapshot is in force.
     pub(crate) fn loaded(&self) -> watch::Receiver<bool> {
         self.loaded.subscribe()
+    }
+
+    /// When the last change came into force.
+    pub(crate) fn changed_at(&self) -> Option<Timestamp> {
+        let millis = self.changed_at.load(Relaxed);
+        (millis > 0).then_some(Timestamp::from_millis(millis))
     }
 
     /// Brings a whole snapshot into force in place of what was.
@@ -121,6 +137,7 @@ impl Deployer {
     }
 
     fn swap(&self, retired: &mut Vec<Arc<View>>, view: View) {
+        self.changed_at.store(self.clock.now().as_millis(), Relaxed);
         retired.push(self.current.swap(Arc::new(view)));
         retired.retain(|view| Arc::strong_count(view) > 1);
     }

@@ -51,9 +51,11 @@ pub(super) fn admit<'v>(
 /// Before anything was loaded nobody can say what there is not, and a 404 may be cached.
 fn nobody(view: &View) -> Fault {
     if view.is_loaded() {
-        Fault::new(fault::NO_SUCH_API).because("The requested resource is not available.")
+        Fault::new(fault::NO_SUCH_API).because("The requested resource is not available.").rule("bases")
     } else {
-        Fault::new(fault::UNAVAILABLE).because("The gateway has not learned yet what it serves.")
+        Fault::new(fault::UNAVAILABLE)
+            .because("The gateway has not learned yet what it serves.")
+            .rule("snapshot")
     }
 }
 
@@ -110,6 +112,6 @@ fn with_path(uri: &Uri, path: &str, texts: &Texts, worker: Worker) -> Result<Uri
 }
 
 fn refused(why: Ambiguous) -> Fault {
-    let fault = Fault::new(fault::BAD_REQUEST).because(why.as_str());
+    let fault = Fault::new(fault::BAD_REQUEST).because(why.as_str()).rule("canonical-form");
     if why == Ambiguous::TooLong { fault.with_status(StatusCode::URI_TOO_LONG) } else { fault }
 }

@@ -9,16 +9,18 @@ mod text;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use apim_core::event::{Event, Revision};
+use apim_core::exchange::Completion;
 use apim_core::fault::Rescue;
 use apim_core::message::Formats;
 use apim_core::unwind::{self, Panicked};
 use apim_core::{
-    Answer, Body, Clock, Context, Exchange, Peer, PerWorker, RequestId, Shutdown, Snapshot, SnapshotSource,
-    Worker,
+    Answer, Body, Clock, Context, Exchange, Explanation, Fault, Peer, PerWorker, RequestId, Shutdown,
+    Snapshot, SnapshotSource, Worker,
 };
-use http::{Request, Response, request};
+use http::{HeaderValue, Request, Response, request};
 
 pub use proxies::Proxies;
 pub use sent::Sent;
@@ -27,9 +29,11 @@ pub(crate) use id::{Ids, header as id_header};
 pub(crate) use text::Texts;
 
 use crate::builder::Builder;
+use crate::correlation::Correlation;
 use crate::deploy::{self, Current, Deployer, Report};
-use crate::rescue;
+use crate::rescue::{self, REQUEST_ID};
 use crate::transport::client_certificate::ClientCertificate;
+use crate::why::{self, Records};
 
 /// The data plane as one service.
 ///
@@ -47,6 +51,31 @@ pub(crate) struct Inner {
     pub(crate) proxies: Proxies,
     pub(crate) ids: PerWorker<Ids>,
     pub(crate) texts: Arc<Texts>,
+    pub(crate) correlation: Correlation,
+    pub(crate) unrouted: Option<Arc<dyn Completion>>,
+    pub(crate) records: Records,
+}
+
+impl Inner {
+    /// Sends an answer on its way. One of the gateway's own carries the request's id, and leaves a record
+    /// under it. A payload that cannot be written fails it now, while there is still something to say.
+    fn respond(&self, mut answer: Answer, rescue: &dyn Rescue) -> Response<Sent> {
+        if let Err(error) = answer.write() {
+            answer.fail(error.into(), rescue);
+        }
+        let context = answer.context();
+        if context.fault.is_some() || context.answered_by.is_some() {
+            self.records.note(context, answer.status());
+            let id = id::header(context.request_id, &self.texts, context.worker);
+            let correlation = context.correlation_id.clone().unwrap_or_else(|| id.clone());
+            let headers = answer.headers_mut();
+            headers.insert(REQUEST_ID, id);
+            headers.insert(self.correlation.header(), correlation);
+        } else if let Some(id) = context.correlation_id.clone() {
+            answer.headers_mut().insert(self.correlation.header(), id);
+        }
+        Sent::respond(answer)
+    }
 }
 
 impl Gateway {
@@ -92,12 +121,16 @@ impl Gateway {
                 deployed.pipeline.call(exchange).await
             }
             Err(fault) => {
+                context.answered_by = Some("router");
+                if let Some(unrouted) = &self.0.unrouted {
+                    context.on_completion(unrouted.clone());
+                }
                 let mut answer = Answer::new(Response::default(), context);
                 answer.fail(fault, &*self.0.rescue);
                 answer
             }
         };
-        Sent::respond(answer, &*self.0.rescue)
+        self.0.respond(answer, &*self.0.rescue)
     }
 
     /// The answer to a request that something outside the handlers panicked at, as a backend given in code: its
@@ -107,13 +140,25 @@ impl Gateway {
         let context = Box::new(Context::new(id, peer, self.0.clock.now(), &head));
         let mut answer = Answer::new(Response::default(), context);
         answer.fail(panicked.fault("the backend, or what answers for it,"), &rescue::Json);
-        Sent::respond(answer, &rescue::Json)
+        answer.context_mut().answered_by = Some("gateway");
+        self.0.respond(answer, &rescue::Json)
+    }
+
+    /// Remembers a request that the server refused before it came here; answers its id.
+    fn note(&self, head: &request::Parts, fault: Fault, peer: Peer, worker: Worker) -> HeaderValue {
+        let mut context = self.context(head, peer, worker);
+        context.answered_by = Some("server");
+        let status = fault.status();
+        context.fault = Some(Arc::new(fault));
+        self.0.records.note(&context, status);
+        id::header(context.request_id, &self.0.texts, worker)
     }
 
     fn context(&self, head: &request::Parts, peer: Peer, worker: Worker) -> Context {
         let id = self.0.ids.of(worker).next();
         let mut context = Context::new(id, peer, self.0.clock.now(), head);
         context.worker = worker;
+        context.correlation_id = self.0.correlation.sent(&head.headers);
         context.formats = self.0.formats.clone();
         context.client_ip = self.0.proxies.client(context.client_ip, &head.headers);
         context
@@ -132,8 +177,13 @@ impl Gateway {
     /// Serves what a source has, and every change of it, until shutdown.
     ///
     /// While the source is away the gateway serves what it has, and takes up the changes where it left off.
+    /// It also answers the source's questions about requests, as [`why`](Self::why) does.
     pub async fn follow(&self, source: Arc<dyn SnapshotSource>, shutdown: Shutdown) {
-        deploy::follow(&self.0.deployer, source, shutdown).await;
+        tokio::select! {
+            () = deploy::follow(&self.0.deployer, source.clone(), shutdown) => {}
+            // Never ends on its own.
+            () = why::answer(self, &*source) => {}
+        }
     }
 
     /// Whether a snapshot is in force: every route, policy, key and revocation.
@@ -150,6 +200,17 @@ impl Gateway {
     /// The revision that is in force.
     pub fn revision(&self) -> Revision {
         self.0.current.load().revision()
+    }
+
+    /// Why a request was answered as it was: by its id, as in the answer's `x-request-id`. None, if the
+    /// backend answered it, or so long ago that other requests have taken its place.
+    pub fn why(&self, request: RequestId) -> Option<Explanation> {
+        self.0.records.find(request, &self.0.current.load())
+    }
+
+    /// How long ago the last change came into force; none before the first.
+    pub fn age(&self) -> Option<Duration> {
+        self.0.deployer.changed_at().map(|at| self.0.clock.now().since(at))
     }
 
     /// What is served now.

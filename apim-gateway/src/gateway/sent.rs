@@ -5,7 +5,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 
-use apim_core::fault::{Blame, Fault, Rescue};
+use apim_core::fault::{Blame, Fault};
 use apim_core::{Answer, Body, BoxError, Context, unwind};
 use bytes::Bytes;
 use http::{Method, Response, StatusCode};
@@ -21,12 +21,7 @@ pub struct Sent {
 }
 
 impl Sent {
-    /// Sends an answer on its way. A payload that cannot be written fails it now, while there is still something
-    /// to say.
-    pub(crate) fn respond(mut answer: Answer, rescue: &dyn Rescue) -> Response<Self> {
-        if let Err(error) = answer.write() {
-            answer.fail(error.into(), rescue);
-        }
+    pub(crate) fn respond(answer: Answer) -> Response<Self> {
         let (message, mut context) = answer.into_parts();
         let (head, body) = message.into_parts(&context.formats);
         context.status = Some(head.status);

@@ -3,9 +3,9 @@
 use std::convert::Infallible;
 use std::task::{Context, Poll};
 
-use apim_core::{Body, BoxError, BoxFuture, Peer, Worker};
+use apim_core::{Body, BoxError, BoxFuture, Fault, Peer, Worker};
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, request};
 use tower::Service;
 
 use super::{Gateway, Sent};
@@ -17,6 +17,16 @@ impl Serve for Gateway {
 
     async fn serve(&self, request: Request<Body>, peer: Peer, worker: Worker) -> Response<Sent> {
         self.handle(request, peer, worker).await
+    }
+
+    fn refused(
+        &self,
+        head: &request::Parts,
+        fault: Fault,
+        peer: Peer,
+        worker: Worker,
+    ) -> Option<HeaderValue> {
+        Some(self.note(head, fault, peer, worker))
     }
 }
 

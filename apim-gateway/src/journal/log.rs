@@ -1,8 +1,46 @@
 //! The file, and how full it is.
 
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+
+/// Where lines go.
+pub(super) enum Sink {
+    /// Into a file.
+    File(Log),
+    /// To whoever started the process.
+    Stdout,
+}
+
+impl Sink {
+    pub(super) fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        match self {
+            Self::File(log) => log.write(lines),
+            Self::Stdout => io::stdout().lock().write_all(lines),
+        }
+    }
+
+    /// Opens the file that now has the name.
+    pub(super) fn reopen(&mut self) -> io::Result<()> {
+        match self {
+            Self::File(log) => {
+                (log.file, log.bytes) = open(&log.path)?;
+                Ok(())
+            }
+            Self::Stdout => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Sink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(log) => write!(f, "{}", log.path.display()),
+            Self::Stdout => f.write_str("standard output"),
+        }
+    }
+}
 
 /// A file of lines that makes way for another when it has reached its limit.
 pub(super) struct Log {
@@ -18,13 +56,9 @@ impl Log {
         Ok(Self { path, file, bytes, limit })
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Writes whole lines, as many of them into each file as fit. One that is longer than the limit gets a
     /// file of its own.
-    pub(super) fn write(&mut self, mut lines: &[u8]) -> io::Result<()> {
+    fn write(&mut self, mut lines: &[u8]) -> io::Result<()> {
         while !lines.is_empty() {
             let mut fitting = whole_lines(lines, self.limit.saturating_sub(self.bytes));
             if fitting == 0 {

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use apim_core::{PerWorker, Worker};
 
-use log::Log;
+use log::{Log, Sink};
 
 pub(crate) use object::Object;
 
@@ -44,6 +44,8 @@ struct Shared {
     pages: PerWorker<Page>,
     dropped: AtomicU64,
     ended: AtomicBool,
+    /// Somebody may have moved the file.
+    moved: AtomicBool,
 }
 
 /// Lines of one worker that are not written yet.
@@ -60,11 +62,29 @@ impl Journal {
     ///
     /// If the file cannot be opened, or no thread can be started.
     pub(crate) fn append(path: PathBuf, limit: u64, workers: usize) -> io::Result<Self> {
-        let log = Log::open(path, limit)?;
+        Self::into(Sink::File(Log::open(path, limit)?), workers)
+    }
+
+    /// Writes to standard output.
+    ///
+    /// # Errors
+    ///
+    /// If no thread can be started.
+    pub(crate) fn stdout(workers: usize) -> io::Result<Self> {
+        Self::into(Sink::Stdout, workers)
+    }
+
+    fn into(sink: Sink, workers: usize) -> io::Result<Self> {
         let shared = Arc::new(Shared::new(workers));
         let writing = shared.clone();
-        let writer = thread::Builder::new().name("journal".to_owned()).spawn(move || writing.write(log))?;
+        let writer = thread::Builder::new().name("journal".to_owned()).spawn(move || writing.write(sink))?;
         Ok(Self { shared, writer: Some(writer) })
+    }
+
+    /// Has the writer open its file anew, as after somebody has moved it away.
+    pub(crate) fn reopen(&self) {
+        self.shared.moved.store(true, Relaxed);
+        self.call_writer();
     }
 
     /// Adds one line. `write` puts it at the end of the bytes it is given, without a line feed.
@@ -92,6 +112,7 @@ impl Shared {
             pages: PerWorker::new(workers, Page::default),
             dropped: AtomicU64::new(0),
             ended: AtomicBool::new(false),
+            moved: AtomicBool::new(false),
         }
     }
 
@@ -110,15 +131,20 @@ impl Shared {
     }
 
     /// The writer's life: until the journal is dropped, and nothing is left.
-    fn write(&self, mut log: Log) {
+    fn write(&self, mut sink: Sink) {
         let mut page = Page::default();
         loop {
             // Read first: what stood on a page before the end was announced is then seen below.
             let ended = self.ended.load(Relaxed);
+            if self.moved.swap(false, Relaxed)
+                && let Err(error) = sink.reopen()
+            {
+                tracing::warn!(%error, "{sink} could not be opened again");
+            }
             for mut filled in self.pages.iter() {
                 std::mem::swap(&mut page, &mut filled);
                 drop(filled);
-                self.write_page(&mut page, &mut log);
+                self.write_page(&mut page, &mut sink);
             }
             if ended {
                 return;
@@ -127,10 +153,10 @@ impl Shared {
         }
     }
 
-    fn write_page(&self, page: &mut Page, log: &mut Log) {
-        if let Err(error) = log.write(&page.bytes) {
+    fn write_page(&self, page: &mut Page, sink: &mut Sink) {
+        if let Err(error) = sink.write(&page.bytes) {
             self.lost(page.lines);
-            tracing::warn!(%error, lines = page.lines, "lines could not be written to {}", log.path().display());
+            tracing::warn!(%error, lines = page.lines, "lines could not be written to {sink}");
         }
         page.lines = 0;
         page.bytes.clear();

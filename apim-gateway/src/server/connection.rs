@@ -8,7 +8,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 use std::time::Duration;
 
-use apim_core::Peer;
+use apim_core::fault;
+use apim_core::{Fault, Peer};
 use http::header::{CONNECTION, CONTENT_TYPE, HOST, RETRY_AFTER};
 use http::uri::Authority;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
@@ -29,6 +30,7 @@ use super::socket::{Slot, Socket};
 use super::stream::Streams;
 use super::worker::{CLOSING, LEAVING, SERVING, Shared};
 use super::{Limits, Serve};
+use crate::rescue::REQUEST_ID;
 use crate::router::Host;
 use crate::transport::client_certificate::ClientCertificate;
 use crate::transport::hop;
@@ -233,32 +235,40 @@ async fn answer<S: Serve>(
     let flight = Flight::new(seen.slot.clone());
     let h1 = request.version() < Version::HTTP_2;
     if seen.slot.is_ambiguous() {
-        return Ok(refused(StatusCode::BAD_REQUEST, AMBIGUOUS, h1, flight));
+        let refusal = refused(StatusCode::BAD_REQUEST, AMBIGUOUS, h1, flight);
+        return Ok(told(&seen, request, Fault::new(fault::BAD_REQUEST).rule("framing"), refusal));
     }
     // Whoever stands in front of us may have filled in another host than we would (RFC 9112 section 3.2).
     if request.version() == Version::HTTP_11 && !request.headers().contains_key(HOST) {
-        return Ok(refused(StatusCode::BAD_REQUEST, NO_HOST, h1, flight));
+        let refusal = refused(StatusCode::BAD_REQUEST, NO_HOST, h1, flight);
+        return Ok(told(&seen, request, Fault::new(fault::BAD_REQUEST).rule("host"), refusal));
     }
     // The gateway is no forward proxy, and what follows a CONNECT must never be taken for a request.
     let mut handshake = None;
     if request.method() == Method::CONNECT {
         if !extended::is_websocket(&request) {
-            return Ok(refused(StatusCode::METHOD_NOT_ALLOWED, NO_CONNECT, h1, flight));
+            let refusal = refused(StatusCode::METHOD_NOT_ALLOWED, NO_CONNECT, h1, flight);
+            return Ok(told(&seen, request, Fault::new(fault::METHOD_NOT_ALLOWED).rule("connect"), refusal));
         }
         handshake = Some(Handshake::begin(&mut request));
         request.extensions_mut().insert(Hold::new(Tunnel::new(seen.slot.clone())));
     }
     let Shared { service, worker, stage, limits, .. } = &*seen.shared;
     if http_body::Body::size_hint(request.body()).lower() > limits.body_bytes {
-        return Ok(refused(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE, h1, flight));
+        let refusal = refused(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE, h1, flight);
+        let fault = Fault::new(fault::BODY_TOO_LARGE).rule("server.body_bytes").wanted(limits.body_bytes);
+        return Ok(told(&seen, request, fault, refusal));
     }
     if seen.is_misdirected(&request) {
-        return Ok(refused(StatusCode::MISDIRECTED_REQUEST, MISDIRECTED, h1, flight));
+        let refusal = refused(StatusCode::MISDIRECTED_REQUEST, MISDIRECTED, h1, flight);
+        let fault = Fault::new(fault::BAD_REQUEST).with_status(StatusCode::MISDIRECTED_REQUEST);
+        return Ok(told(&seen, request, fault.rule("certificate.host"), refusal));
     }
     if let Some(certificate) = &seen.session.certificate {
         request.extensions_mut().insert(certificate.clone());
     }
     if !seen.slot.gauge.admits() {
+        // Without a record: refusing must stay far cheaper than serving.
         return Ok(overloaded(&seen, h1, flight));
     }
     hop::clean_request(request.headers_mut());
@@ -283,6 +293,20 @@ const NO_CONNECT: &str = r#"{"code":"405","type":"Status report","message":"Meth
 const TOO_LARGE: &str = r#"{"code":"413","type":"Status report","message":"Content Too Large","description":"The body is larger than this server takes"}"#;
 const MISDIRECTED: &str = r#"{"code":"421","type":"Status report","message":"Misdirected Request","description":"The connection was made for another host"}"#;
 const NO_WEBSOCKET: &str = r#"{"code":"101506","type":"Status report","message":"Runtime Error","description":"The backend does not speak WebSocket"}"#;
+
+/// A refusal with the id under which the operator finds why.
+fn told<S: Serve>(
+    seen: &Seen<S>,
+    request: Request<Incoming>,
+    fault: Fault,
+    mut refusal: Response<Leaving<S::Body>>,
+) -> Response<Leaving<S::Body>> {
+    let (head, _) = request.into_parts();
+    if let Some(id) = seen.shared.service.refused(&head, fault, seen.peer, seen.shared.worker) {
+        refusal.headers_mut().insert(REQUEST_ID, id);
+    }
+    refusal
+}
 
 fn refused<B>(status: StatusCode, words: &'static str, h1: bool, flight: Flight) -> Response<Leaving<B>> {
     let mut response = Response::new(Leaving::words(words, flight));

@@ -1,7 +1,7 @@
-//! The operator's door: `/livez`, `/readyz`, `/metrics`, on a listener of its own.
+//! The operator's door: `/livez`, `/readyz`, `/metrics`, `/why/{request-id}`, on a listener of its own.
 //!
-//! It should not be reachable from where clients are. It tells nothing but whether the process runs, whether
-//! it may be sent traffic, and its counters.
+//! It should not be reachable from where clients are. It tells whether the process runs, whether it may be
+//! sent traffic, its counters, and why it refused a request: as text, or as JSON to those who accept JSON.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -9,9 +9,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use apim_core::Shutdown;
+use apim_core::exchange::InvalidRequestId;
+use apim_core::{Explanation, RequestId, Shutdown};
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -21,6 +22,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 
 use super::ServerError;
+
+/// The media type of the Prometheus text format.
+const EXPOSITION: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
 /// What the door can tell.
 ///
@@ -34,18 +38,31 @@ use super::ServerError;
 pub struct Health {
     ready: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
     metrics: Option<Arc<dyn Fn() -> String + Send + Sync>>,
+    why: Option<Arc<dyn Fn(RequestId) -> Option<Explanation> + Send + Sync>>,
 }
 
 impl Health {
     /// With what says whether traffic may come, and if not, why.
     pub fn new(ready: impl Fn() -> Result<(), String> + Send + Sync + 'static) -> Self {
-        Self { ready: Arc::new(ready), metrics: None }
+        Self { ready: Arc::new(ready), metrics: None, why: None }
     }
 
-    /// With counters, in the Prometheus text format.
+    /// With counters, in the Prometheus text format 0.0.4, as
+    /// [`Metrics::exposition`](crate::metrics::Metrics::exposition).
     #[must_use]
     pub fn with_metrics(mut self, metrics: impl Fn() -> String + Send + Sync + 'static) -> Self {
         self.metrics = Some(Arc::new(metrics));
+        self
+    }
+
+    /// With what knows of requests why they were answered as they were, as
+    /// [`Gateway::why`](crate::Gateway::why).
+    #[must_use]
+    pub fn with_why(
+        mut self,
+        why: impl Fn(RequestId) -> Option<Explanation> + Send + Sync + 'static,
+    ) -> Self {
+        self.why = Some(Arc::new(why));
         self
     }
 
@@ -63,7 +80,7 @@ impl Health {
         Ok(BoundHealth { health: self, listener, address })
     }
 
-    fn answer(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
+    fn answer(&self, method: &Method, path: &str, accept: Option<&HeaderValue>) -> Response<Full<Bytes>> {
         if method != Method::GET && method != Method::HEAD {
             return text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n".to_owned());
         }
@@ -73,8 +90,18 @@ impl Health {
                 Ok(()) => text(StatusCode::OK, "ok\n".to_owned()),
                 Err(why) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
             },
-            ("/metrics", Some(metrics)) => text(StatusCode::OK, metrics()),
-            _ => text(StatusCode::NOT_FOUND, "there are /livez, /readyz and /metrics\n".to_owned()),
+            ("/metrics", Some(metrics)) => {
+                let mut response = text(StatusCode::OK, metrics());
+                response.headers_mut().insert(CONTENT_TYPE, EXPOSITION);
+                response
+            }
+            _ => match (path.strip_prefix("/why/"), &self.why) {
+                (Some(id), Some(why)) => explain(&**why, id, accept),
+                _ => text(
+                    StatusCode::NOT_FOUND,
+                    "there are /livez, /readyz, /metrics and /why/{request-id}\n".to_owned(),
+                ),
+            },
         }
     }
 }
@@ -115,7 +142,8 @@ impl BoundHealth {
             };
             let health = self.health.clone();
             let service = service_fn(move |request: Request<Incoming>| {
-                let response = health.answer(request.method(), request.uri().path());
+                let accept = request.headers().get(ACCEPT);
+                let response = health.answer(request.method(), request.uri().path(), accept);
                 async { Ok::<_, Infallible>(response) }
             });
             let connection = http1::Builder::new()
@@ -125,6 +153,28 @@ impl BoundHealth {
             tokio::spawn(connection);
         }
     }
+}
+
+fn explain(
+    why: &dyn Fn(RequestId) -> Option<Explanation>,
+    id: &str,
+    accept: Option<&HeaderValue>,
+) -> Response<Full<Bytes>> {
+    let Ok(id) = id.parse() else {
+        return text(StatusCode::BAD_REQUEST, format!("{InvalidRequestId}\n"));
+    };
+    let Some(explanation) = why(id) else {
+        let unknown = "not known here: the backend answered it, or another gateway did, or it was long ago\n";
+        return text(StatusCode::NOT_FOUND, unknown.to_owned());
+    };
+    let json = accept.is_some_and(|accept| memchr::memmem::find(accept.as_bytes(), b"json").is_some());
+    if !json {
+        return text(StatusCode::OK, explanation.to_string());
+    }
+    let body = serde_json::to_string(&explanation).unwrap_or_default();
+    let mut response = text(StatusCode::OK, body);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 fn text(status: StatusCode, text: String) -> Response<Full<Bytes>> {

@@ -27,9 +27,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use apim_core::{Body, BoxError, Peer, Shutdown, Worker};
+use apim_core::{Body, BoxError, Fault, Peer, Shutdown, Worker};
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use ipnet::IpNet;
 
 use listen::Listeners;
@@ -52,6 +52,18 @@ pub trait Serve: Clone + Send + Sync + 'static {
         peer: Peer,
         worker: Worker,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
+
+    /// Learns of a request that the server itself refuses, since it must not be served; answers the id that
+    /// the refusal is to carry as `x-request-id`. The default keeps no such records.
+    fn refused(
+        &self,
+        _head: &http::request::Parts,
+        _fault: Fault,
+        _peer: Peer,
+        _worker: Worker,
+    ) -> Option<HeaderValue> {
+        None
+    }
 }
 
 /// Where to listen, and what to put up with.

@@ -4,7 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use apim_core::{BoxError, BusError, Event, EventStream, Revision, Secret, Snapshot, SnapshotSource};
+use apim_core::explanation::{Question, QuestionStream};
+use apim_core::{
+    BoxError, BusError, Event, EventStream, Explanation, Revision, Secret, Snapshot, SnapshotSource,
+};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
@@ -14,6 +17,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
+use serde_json::json;
 
 use crate::transport::dial::{self, Destination};
 use crate::transport::tls;
@@ -149,15 +153,40 @@ impl SnapshotSource for Remote {
             StatusCode::GONE => return Err(BusError::TooOld(after)),
             status => return Err(broken(Unexpected(status))),
         }
-        let lines = Lines { body: response.into_body(), rest: BytesMut::new(), searched: 0, last: after };
-        Ok(Box::pin(futures_util::stream::unfold(Some(lines), |lines| async {
-            let mut lines = lines?;
-            match lines.event().await {
-                Ok(event) => Some((Ok(event), Some(lines))),
+        let events = Events { lines: Lines::of(response), last: after };
+        Ok(Box::pin(futures_util::stream::unfold(Some(events), |events| async {
+            let mut events = events?;
+            match events.next().await {
+                Ok(event) => Some((Ok(event), Some(events))),
                 // After an error the stream ends, as its contract says.
                 Err(error) => Some((Err(broken(error)), None)),
             }
         })))
+    }
+
+    async fn questions(&self) -> Result<QuestionStream, BusError> {
+        let name = self.0.name();
+        let path = format!("/internal/gateway/v1/questions?gateway={name}");
+        let response = self.0.open(&path).await.map_err(broken)?;
+        match response.status() {
+            StatusCode::OK => {}
+            status => return Err(broken(Unexpected(status))),
+        }
+        Ok(Box::pin(futures_util::stream::unfold(Some(Lines::of(response)), |lines| async {
+            let mut lines = lines?;
+            match lines.question().await {
+                Ok(question) => Some((Ok(question), Some(lines))),
+                Err(error) => Some((Err(broken(error)), None)),
+            }
+        })))
+    }
+
+    async fn answer(&self, question: u64, found: Option<Explanation>) {
+        let answer = json!({"question": question, "gateway": self.0.gateway, "found": found});
+        // Whoever asked does not wait for long, so there is no second try.
+        if let Err(error) = self.0.post("/internal/gateway/v1/answers", answer.to_string().into()).await {
+            tracing::debug!(error = &*error, "an answer was not taken");
+        }
     }
 
     async fn applied(&self, revision: Revision) {
@@ -221,16 +250,26 @@ impl Inner {
     }
 
     async fn events(&self, after: Revision) -> Result<Response<Incoming>, BoxError> {
+        self.open(&format!("/internal/gateway/v1/events?after={}&gateway={}", after.0, self.name())).await
+    }
+
+    /// This gateway's name, for a query.
+    fn name(&self) -> String {
+        url::form_urlencoded::byte_serialize(self.gateway.as_bytes()).collect()
+    }
+
+    async fn open(&self, path: &str) -> Result<Response<Incoming>, BoxError> {
         let mut sender = self.connect().await?;
-        let name = url::form_urlencoded::byte_serialize(self.gateway.as_bytes()).collect::<String>();
-        let path = format!("/internal/gateway/v1/events?after={}&gateway={name}", after.0);
-        let request = self.request(Method::GET, &path, Bytes::new())?;
-        answer(&mut sender, request).await
+        answer(&mut sender, self.request(Method::GET, path, Bytes::new())?).await
     }
 
     async fn report(&self, revision: Revision) -> Result<(), BoxError> {
-        let body = serde_json::json!({"revision": revision, "gateway": self.gateway});
-        let request = self.request(Method::POST, "/internal/gateway/v1/applied", body.to_string().into())?;
+        let body = json!({"revision": revision, "gateway": self.gateway});
+        self.post("/internal/gateway/v1/applied", body.to_string().into()).await
+    }
+
+    async fn post(&self, path: &str, body: Bytes) -> Result<(), BoxError> {
+        let request = self.request(Method::POST, path, body)?;
         let mut reports = self.reports.lock().await;
         let open = reports.take().filter(|sender| !sender.is_closed());
         let mut sender = match open {
@@ -277,29 +316,56 @@ async fn answer(
     .map_err(Into::into)
 }
 
-/// The lines of the event stream.
+/// The events of a stream, without a gap.
+struct Events {
+    lines: Lines,
+    last: Revision,
+}
+
+impl Events {
+    /// The next event, which is the one after the last.
+    async fn next(&mut self) -> Result<Event, BoxError> {
+        let event: Event = serde_json::from_slice(&self.lines.next().await?)?;
+        if event.revision != self.last.next() {
+            return Err(Broken::Gap(self.last, event.revision).into());
+        }
+        self.last = event.revision;
+        Ok(event)
+    }
+}
+
+/// The lines of a stream.
 struct Lines {
     body: Incoming,
     rest: BytesMut,
     /// How much of `rest` has been looked through for the end of a line.
     searched: usize,
-    last: Revision,
+}
+
+/// A question as a line.
+#[derive(Deserialize)]
+struct Asked {
+    question: u64,
+    request: String,
 }
 
 impl Lines {
-    /// The next event, which is the one after the last.
-    async fn event(&mut self) -> Result<Event, BoxError> {
+    fn of(response: Response<Incoming>) -> Self {
+        Self { body: response.into_body(), rest: BytesMut::new(), searched: 0 }
+    }
+
+    async fn question(&mut self) -> Result<Question, BoxError> {
+        let Asked { question, request } = serde_json::from_slice(&self.next().await?)?;
+        Ok(Question { number: question, request: request.parse()? })
+    }
+
+    /// The next line that says something; an empty one only shows that the stream is alive.
+    async fn next(&mut self) -> Result<BytesMut, BoxError> {
         loop {
             let line = self.line().await?;
-            if line.trim_ascii().is_empty() {
-                continue;
+            if !line.trim_ascii().is_empty() {
+                return Ok(line);
             }
-            let event: Event = serde_json::from_slice(&line)?;
-            if event.revision != self.last.next() {
-                return Err(Broken::Gap(self.last, event.revision).into());
-            }
-            self.last = event.revision;
-            return Ok(event);
         }
     }
 

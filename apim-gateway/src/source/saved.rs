@@ -4,7 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use apim_core::{BusError, Clock, Event, EventStream, Revision, Snapshot, SnapshotSource};
+use apim_core::explanation::QuestionStream;
+use apim_core::{BusError, Clock, Event, EventStream, Explanation, Revision, Snapshot, SnapshotSource};
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
 
@@ -90,6 +91,14 @@ impl<S: SnapshotSource> SnapshotSource for Saved<S> {
 
     async fn applied(&self, revision: Revision) {
         self.inner.applied(revision).await;
+    }
+
+    async fn questions(&self) -> Result<QuestionStream, BusError> {
+        self.inner.questions().await
+    }
+
+    async fn answer(&self, question: u64, found: Option<Explanation>) {
+        self.inner.answer(question, found).await;
     }
 }
 

@@ -67,7 +67,10 @@ impl Wait {
     pub(super) fn over(self, target: &Target) -> Fault {
         Fault::new(fault::BACKEND_TIMEOUT)
             .with_status(self.status)
-            .detail(format!("{} sent no response within {:?}", target.destination, self.time))
+            .rule("endpoint.timeout")
+            .wanted(self.time)
+            .found(target.destination.clone())
+            .detail("no response was sent in time")
     }
 }
 
@@ -225,7 +228,7 @@ impl Group {
                 format!("{url} has {} requests in hand", self.most)
             });
         }
-        let fault = Fault::new(code).detail(why.join("; "));
+        let fault = Fault::new(code).rule("endpoint.members").detail(why.join("; "));
         match back {
             Some(until) => fault.retry_at(Timestamp::from_millis(until)),
             None => fault,

@@ -238,7 +238,7 @@ pub(crate) fn choose<'a, T>(
         KeyType::Sandbox => sandbox,
     };
     found.ok_or_else(|| {
-        Fault::new(fault::WRONG_ENVIRONMENT).because(match context.key_type() {
+        Fault::new(fault::WRONG_ENVIRONMENT).rule("api.endpoints").because(match context.key_type() {
             KeyType::Production => "Production key offered to an API with no production endpoint",
             KeyType::Sandbox => "Sandbox key offered to an API with no sandbox endpoint",
         })
@@ -266,7 +266,7 @@ impl Backend for ApiUpstream {
             match response {
                 Ok(response) => Answer::new(response, context),
                 Err(fault) => {
-                    tracing::debug!(request = %context.request_id, %fault, "the backend gave no answer");
+                    context.answered_by = Some("upstream");
                     let mut answer = Answer::new(Response::default(), context);
                     answer.fail(fault, &*self.upstream.0.rescue);
                     answer

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use apim_core::event::{BusError, Event, EventStream, Revision};
-use apim_core::{Snapshot, SnapshotSource};
+use apim_core::explanation::QuestionStream;
+use apim_core::{Explanation, Snapshot, SnapshotSource};
 use async_trait::async_trait;
 use futures_util::stream;
 use tokio::sync::watch;
@@ -71,6 +72,14 @@ impl SnapshotSource for Source {
 
     async fn applied(&self, revision: Revision) {
         self.store.gateways().report(&self.name, revision);
+    }
+
+    async fn questions(&self) -> Result<QuestionStream, BusError> {
+        Ok(Box::pin(self.store.questions().listen()))
+    }
+
+    async fn answer(&self, question: u64, found: Option<Explanation>) {
+        self.store.questions().answer(question, &self.name, found);
     }
 }
 

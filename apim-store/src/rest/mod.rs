@@ -1,4 +1,4 @@
-//! The REST contracts: publisher v4, devportal v3, admin v4.
+//! The REST contracts: publisher v4, devportal v3, admin v4, devops v0.
 //!
 //! An operation is a row ([`operation`]): method, path, scopes, handler. A [`contract`] holds the rows of one
 //! API and our description of it; from both, the `frame` makes the router, the checks of bodies and
@@ -9,6 +9,7 @@ pub mod admin;
 pub mod answer;
 pub mod call;
 pub mod contract;
+pub mod devops;
 pub mod devportal;
 pub mod error;
 pub(crate) mod expected;

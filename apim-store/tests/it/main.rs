@@ -23,3 +23,4 @@ mod stores;
 mod subscribers;
 mod subscriptions;
 mod versions;
+mod why;

@@ -210,6 +210,12 @@ pub struct Door<'a> {
 }
 
 impl Door<'_> {
+    /// Another contract.
+    pub fn at(mut self, base: &'static str) -> Self {
+        self.base = base;
+        self
+    }
+
     pub fn by(mut self, token: &'static str) -> Self {
         self.token = token;
         self

@@ -38,6 +38,10 @@ struct Config {
     workers: Option<usize>,
     /// When the gateway refuses requests because there is more to do than can be done.
     shedding: gateway::Shedding,
+    /// Where a line is written for each request; none: nowhere.
+    access_log: Option<gateway::AccessLogTo>,
+    /// How many APIs have counters of their own at `/metrics`. Default 500.
+    metrics_apis: Option<usize>,
 }
 
 fn main() -> ExitCode {
@@ -49,9 +53,17 @@ fn main() -> ExitCode {
 async fn serve(flags: Flags) -> Result<(), Failure> {
     launch::logs::start(&flags)?;
     let config: Config = launch::config::read(&flags)?;
-    let Config { database, tls, gateway_urls, gateway, backend_authorities, workers, shedding } = config;
+    let Config { database, tls, gateway_urls, gateway, .. } = config;
     let for_plane = control_plane::Config { database, tls: tls.clone(), gateway_urls };
-    let for_node = gateway::Config { gateway, tls: tls.clone(), backend_authorities, workers, shedding };
+    let for_node = gateway::Config {
+        gateway,
+        tls: tls.clone(),
+        backend_authorities: config.backend_authorities,
+        workers: config.workers,
+        shedding: config.shedding,
+        access_log: config.access_log,
+        metrics_apis: config.metrics_apis,
+    };
 
     let data = Data::open(&flags.data)?;
     let authority = Authority::open(&data)?;

@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use apim_core::model::Api;
 use apim_core::{Shutdown, SnapshotSource, SystemClock};
+use apim_gateway::access_log::AccessLog;
 use apim_gateway::analytics::Lines;
+use apim_gateway::metrics::{Kind, Metrics};
 use apim_gateway::server::health::{BoundHealth, Health};
 use apim_gateway::server::{Bound, Server, ServerConfig};
 use apim_gateway::transport::tls::{client_config, roots};
@@ -31,6 +33,9 @@ const CALLS: &str = "calls.jsonl";
 /// Bytes of that file, and of its predecessor.
 const CALLS_LIMIT: u64 = 64 << 20;
 
+/// APIs with counters of their own.
+const USUAL_METRICS_APIS: usize = 500;
+
 /// The gateway's part of a settings file.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -45,6 +50,24 @@ pub struct Config {
     pub workers: Option<usize>,
     /// When requests are refused because there is more to do than can be done.
     pub shedding: Shedding,
+    /// Where a line is written for each request; none: nowhere.
+    pub access_log: Option<AccessLogTo>,
+    /// How many APIs have counters of their own at `/metrics`. Default 500.
+    pub metrics_apis: Option<usize>,
+}
+
+/// Where the access log goes.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AccessLogTo {
+    /// A file, relative to the data folder, or `stdout`.
+    pub to: String,
+    /// Bytes of the file, after which it is renamed to `….1`. Default 64 MiB.
+    #[serde(default)]
+    pub limit_bytes: Option<u64>,
+    /// Keys of a query whose values are not written, besides the usual ones.
+    #[serde(default)]
+    pub redact: Vec<String>,
 }
 
 /// A gateway whose addresses are taken, and which does not answer yet.
@@ -53,6 +76,7 @@ pub struct Node {
     pub gateway: Gateway,
     server: Bound<Gateway>,
     health: BoundHealth,
+    access_log: Option<Arc<AccessLog>>,
 }
 
 impl Node {
@@ -73,18 +97,29 @@ impl Node {
         let calls = data.path().join(CALLS);
         let calls = Lines::append(&calls, CALLS_LIMIT, workers)
             .or_fail(format!("cannot write {}", calls.display()))?;
-        let gateway = Gateway::builder()
+        let calls = Arc::new(calls);
+        let lost = calls.clone();
+        let metrics = Metrics::new(workers, config.metrics_apis.unwrap_or(USUAL_METRICS_APIS)).with(
+            "apim_gateway_analytics_dropped_total",
+            "Events of calls that were not written",
+            Kind::Counter,
+            move || lost.dropped(),
+        );
+        let access_log = config.access_log.map(|to| access_log(to, data, workers)).transpose()?;
+        let mut builder = Gateway::builder()
             .workers(workers)
             .clock(clock.clone())
             .throttle(Arc::new(LocalEngine::new(clock)))
             .formats(format::all())
             .mediators(mediation::builtin())
             .upstream(upstream(config.backend_authorities.as_deref())?)
-            .analytics(Arc::new(calls))
-            .config(settings)
-            .build()
-            .await
-            .or_fail("cannot start the gateway")?;
+            .analytics(calls)
+            .metrics(metrics.clone())
+            .config(settings);
+        if let Some(log) = &access_log {
+            builder = builder.access_log(log.clone());
+        }
+        let gateway = builder.build().await.or_fail("cannot start the gateway")?;
 
         let ports = flags.ports();
         let mut server = ServerConfig::default();
@@ -99,9 +134,14 @@ impl Node {
             true => Ok(()),
             false => Err("the gateway has not loaded its APIs yet".to_owned()),
         });
+        let knows = gateway.clone();
+        let counted = gateway.clone();
+        let health = health
+            .with_why(move |request| knows.why(request))
+            .with_metrics(move || metrics.exposition(&counted));
         let health =
             health.bind(([127, 0, 0, 1], ports.health).into()).or_fail("cannot start the health port")?;
-        Ok(Self { gateway, server, health })
+        Ok(Self { gateway, server, health, access_log })
     }
 
     /// Loads a source that never changes, and insists that all of it can be served: what is refused now would
@@ -135,6 +175,9 @@ impl Node {
             let end = ended(end.clone());
             tokio::spawn(async move { follower.follow(source, end).await })
         };
+        if let Some(log) = self.access_log {
+            tokio::spawn(reopen_on_hangup(log));
+        }
         tokio::spawn(self.health.run(ended(end.clone())));
         let served = self.server.run(ended(end)).await.or_fail("the gateway failed");
         following.abort();
@@ -166,13 +209,35 @@ pub fn describe(flags: &Flags) -> String {
     let (host, ports) = (flags.host(), flags.ports());
     format!(
         "gateway        https://{host}:{}  http://{host}:{}\n\
-         health         http://127.0.0.1:{}/readyz\n\
+         health         http://127.0.0.1:{}/{{livez,readyz,metrics,why/REQUEST-ID}}\n\
          calls          {}, a line each\n",
         ports.https,
         ports.http,
         ports.health,
         flags.data.join(CALLS).display()
     )
+}
+
+fn access_log(to: AccessLogTo, data: &Data, workers: usize) -> Result<Arc<AccessLog>, Failure> {
+    let log = match to.to.as_str() {
+        "stdout" => AccessLog::stdout(workers),
+        file => AccessLog::append(data.path().join(file), to.limit_bytes.unwrap_or(CALLS_LIMIT), workers),
+    };
+    let log = log.or_fail(format!("cannot write the access log to {}", to.to))?;
+    Ok(Arc::new(log.redacting(to.redact)))
+}
+
+/// Whoever moves log files away says so by SIGHUP.
+async fn reopen_on_hangup(log: Arc<AccessLog>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::hangup()) {
+        Ok(mut hangup) => {
+            while hangup.recv().await.is_some() {
+                log.reopen();
+            }
+        }
+        Err(error) => tracing::warn!(%error, "SIGHUP cannot be received"),
+    }
 }
 
 /// Turns a flag that everybody watches into something to wait for.

@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 
 use super::world::{Bench, Silent, pets};
 
-/// Beside what the server and the upstream allocate: the context, and the box of a backend that is not the
-/// upstream. All usual links are there, and somebody to take the events of calls.
+/// Beside what the server and the upstream allocate: the context, the box of a backend that is not the
+/// upstream, and the growth of a header map that is as full as it can be when two ids are added (the upstream adds
+/// more, so that it would grow anyway). All usual links are there, and somebody to take the events of calls.
 #[tokio::test]
-async fn a_call_with_a_remembered_token_costs_two_allocations() {
+async fn a_call_with_a_remembered_token_costs_three_allocations() {
     let folder = tempfile::tempdir().unwrap();
     let lines = Arc::new(Lines::append(folder.path().join("calls"), 1 << 20, 2).unwrap());
     let bench = Bench::with(|builder| builder.backend(Silent).analytics(lines)).await;
@@ -42,7 +43,7 @@ async fn a_call_with_a_remembered_token_costs_two_allocations() {
     }
     let usual = counted[100];
     assert!(counted[100..].iter().filter(|count| **count == usual).count() > 90, "{counted:?}");
-    assert_eq!(usual, 2, "{counted:?}");
+    assert_eq!(usual, 3, "{counted:?}");
 }
 
 /// The server moves the future of each request into its place as a whole, and what it moves goes through the

@@ -9,4 +9,6 @@ mod mutual;
 mod panics;
 mod routing;
 mod sockets;
+mod watched;
+mod why;
 mod world;

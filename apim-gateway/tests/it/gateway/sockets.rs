@@ -24,14 +24,15 @@ impl AnalyticsSink for Events {
 }
 
 pub(super) struct Running {
+    pub(super) gateway: Gateway,
     pub(super) address: SocketAddr,
-    token: String,
+    pub(super) token: String,
     events: mpsc::UnboundedReceiver<Value>,
     _stop: oneshot::Sender<()>,
 }
 
 impl Running {
-    async fn start(backend: String, with: serde_json::Value) -> Self {
+    pub(super) async fn start(backend: String, with: serde_json::Value) -> Self {
         Self::start_with(backend, with, |builder| builder).await
     }
 
@@ -60,11 +61,11 @@ impl Running {
         let mut config = ServerConfig::default();
         config.http = Some(([127, 0, 0, 1], 0).into());
         config.workers = 2;
-        let bound = Server::new(gateway, config).bind().unwrap();
+        let bound = Server::new(gateway.clone(), config).bind().unwrap();
         let address = bound.http_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         tokio::spawn(bound.run(Shutdown::new(async { drop(stopped.await) })));
-        Self { address, token, events, _stop: stop }
+        Self { gateway, address, token, events, _stop: stop }
     }
 
     pub(super) async fn event(&mut self) -> Value {

@@ -59,6 +59,24 @@ async fn the_journey_is_the_same_in_two_processes() {
     pair.call_until(&token, 401).await;
 }
 
+/// The administrator sits at the control plane, the record lies in the gateway's process.
+#[tokio::test]
+async fn why_a_request_was_refused_is_told_by_the_control_plane_and_by_the_gateway() {
+    let pair = Pair::with_a_published_api().await;
+    let url = format!("{}/petstore/1.0.0/pet/1", pair.gateway.gateway_http());
+    let refused = pair.journey.client.get(&url, "nonsense").await.expect(401);
+    let id = refused.header("x-request-id").unwrap().to_owned();
+
+    let asked = format!("{}/api/am/devops/v0/why/{id}", pair.journey.control);
+    let told = pair.journey.client.get(&asked, &pair.journey.token).await.expect(200).json();
+    assert_eq!((&told["requestId"], &told["stage"]), (&id.as_str().into(), &"authentication".into()));
+    assert!(told["gateway"].as_str().unwrap().ends_with(&(8243 + pair.gateway.offset).to_string()), "{told}");
+
+    let door = format!("http://127.0.0.1:{}/why/{id}", 9090 + pair.gateway.offset);
+    let text = pair.journey.client.get(&door, "").await.expect(200).text();
+    assert!(text.contains("answered    401 by authentication"), "{text}");
+}
+
 #[tokio::test]
 async fn the_gateway_serves_on_without_its_control_plane_even_after_a_restart() {
     let mut pair = Pair::with_a_published_api().await;

@@ -1,0 +1,84 @@
+//! Stands in front of every pipeline where somebody watches: the access log, the counters.
+
+use std::fmt;
+use std::sync::Arc;
+
+use apim_core::exchange::Completion;
+use apim_core::model::Api;
+use apim_core::{Exchange, Fault, Filter, Flow, Link, Outcome};
+
+use crate::access_log::AccessLog;
+use crate::metrics::{Metrics, Place};
+
+/// Who watches. Where nobody does, no pipeline knows of this, and it costs nothing.
+#[derive(Clone, Default)]
+pub(crate) struct Observers {
+    pub(crate) access_log: Option<Arc<AccessLog>>,
+    pub(crate) metrics: Option<Metrics>,
+}
+
+impl Observers {
+    fn is_empty(&self) -> bool {
+        self.access_log.is_none() && self.metrics.is_none()
+    }
+
+    /// The link for the pipeline of an API, if anybody watches.
+    pub(crate) fn link(&self, api: &Arc<Api>) -> Option<Link> {
+        let watched =
+            || Link::filter(Observer { observers: self.clone(), api: api.clone(), place: Place::default() });
+        (!self.is_empty()).then(watched).map(|link| link.named("observer"))
+    }
+
+    /// Who is to be told of requests that the router found no API for, if anybody.
+    pub(crate) fn unrouted(&self) -> Option<Arc<dyn Completion>> {
+        (!self.is_empty()).then(|| Arc::new(Unrouted(self.clone())) as Arc<dyn Completion>)
+    }
+
+    fn log(&self, outcome: &Outcome<'_>) {
+        if let Some(log) = &self.access_log {
+            log.record(outcome);
+        }
+    }
+}
+
+struct Observer {
+    observers: Observers,
+    api: Arc<Api>,
+    place: Place,
+}
+
+impl Filter for Observer {
+    fn request(&self, exchange: &mut Exchange) -> Result<Flow, Fault> {
+        if let Some(metrics) = &self.observers.metrics {
+            metrics.begin(exchange.context());
+        }
+        Ok(Flow::Continue)
+    }
+
+    fn complete(&self, outcome: &Outcome<'_>) {
+        self.observers.log(outcome);
+        if let Some(metrics) = &self.observers.metrics {
+            metrics.end(outcome, &self.api, &self.place);
+        }
+    }
+}
+
+struct Unrouted(Observers);
+
+impl Completion for Unrouted {
+    fn complete(&self, outcome: &Outcome<'_>) {
+        self.0.log(outcome);
+        if let Some(metrics) = &self.0.metrics {
+            metrics.unrouted(outcome);
+        }
+    }
+}
+
+impl fmt::Debug for Observers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observers")
+            .field("access_log", &self.access_log.is_some())
+            .field("metrics", &self.metrics.is_some())
+            .finish()
+    }
+}

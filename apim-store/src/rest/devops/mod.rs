@@ -1,0 +1,13 @@
+//! `/api/am/devops/v0`: what those do who keep the platform running.
+//!
+//! Asking why a request was refused is a row of our own: the original has only its logs to tell.
+
+mod why;
+
+use super::contract::{Contract, Noun};
+
+/// The contract.
+pub fn contract() -> Contract {
+    let nouns = vec![Noun { operations: why::operations(), description: include_str!("why.yaml") }];
+    Contract::new("DevOps", "/api/am/devops/v0", nouns)
+}
