@@ -53,7 +53,7 @@ pub enum Scenario {
 pub fn run(scenario: Scenario, heap: &Heap) -> Run {
     let backend = Backend::start();
     let issuer = Issuer::default();
-    let gateway = Running::start(snapshot(scenario, backend.address, &issuer));
+    let gateway = Running::start(snapshot(scenario, backend.address, &issuer), |_| {});
     let requests: Vec<_> = match scenario {
         Scenario::Open => vec![request("")],
         Scenario::Guarded => (0..1_000)
@@ -92,7 +92,7 @@ fn read<T: serde::de::DeserializeOwned>(value: Value) -> Arc<T> {
 }
 
 /// One API, and for the guarded scenario all that its check asks for.
-pub(crate) fn snapshot(scenario: Scenario, backend: SocketAddr, issuer: &Issuer) -> Snapshot {
+pub fn snapshot(scenario: Scenario, backend: SocketAddr, issuer: &Issuer) -> Snapshot {
     let guarded = scenario == Scenario::Guarded;
     let policy = |kind: &str, name: &str| {
         let quota = json!({"requests": 1_000_000_000, "window_ms": 60_000});
@@ -137,14 +137,21 @@ pub(crate) fn snapshot(scenario: Scenario, backend: SocketAddr, issuer: &Issuer)
 }
 
 /// A gateway that listens, until it is dropped.
-struct Running {
-    address: SocketAddr,
+#[derive(Debug)]
+pub struct Running {
+    /// Where.
+    pub address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Running {
-    fn start(snapshot: Snapshot) -> Self {
+    /// Starts one with a single worker, after a change to its settings.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    pub fn start(snapshot: Snapshot, change: impl FnOnce(&mut ServerConfig) + Send + 'static) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
         let (tell, told) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
@@ -155,6 +162,7 @@ impl Running {
                 let mut config = ServerConfig::default();
                 config.http = Some(([127, 0, 0, 1], 0).into());
                 config.workers = 1;
+                change(&mut config);
                 let bound = Server::new(gateway, config).bind().unwrap();
                 tell.send(bound.http_addr().unwrap()).unwrap();
                 let shutdown = Shutdown::new(async { drop(stopped.await) });
@@ -173,13 +181,20 @@ impl Drop for Running {
 }
 
 /// A backend that answers each request with the same kilobyte.
-struct Backend {
-    address: SocketAddr,
+#[derive(Debug)]
+pub struct Backend {
+    /// Where.
+    pub address: SocketAddr,
     _stop: oneshot::Sender<()>,
 }
 
 impl Backend {
-    fn start() -> Self {
+    /// Starts it.
+    ///
+    /// # Panics
+    ///
+    /// If there is no port for it.
+    pub fn start() -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
         let (tell, told) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
@@ -218,7 +233,8 @@ async fn answer(mut stream: TcpStream) -> std::io::Result<()> {
     }
 }
 
-fn request(headers: &str) -> String {
+/// A request of the scenarios, with more headers.
+pub fn request(headers: &str) -> String {
     format!("GET /petstore/1.0.0/pets/17 HTTP/1.1\r\nHost: gw.example\r\nUser-Agent: bench\r\n{headers}\r\n")
 }
 
@@ -291,7 +307,11 @@ fn whole(response: &[u8]) -> bool {
 }
 
 /// Processor time that the gateway's workers in this process have used (`/proc/…/schedstat`, proc(5)).
-fn worker_time() -> Duration {
+///
+/// # Panics
+///
+/// Where there is no `/proc`.
+pub fn worker_time() -> Duration {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap();
     let time = |task: std::path::PathBuf| {
         let name = std::fs::read_to_string(task.join("comm")).ok()?;

@@ -33,9 +33,9 @@ use super::{Limits, Serve};
 use crate::rescue::REQUEST_ID;
 use crate::router::Host;
 use crate::transport::client_certificate::ClientCertificate;
-use crate::transport::hop;
 use crate::transport::tunnel::Hold;
 use crate::transport::watch::Sweep;
+use crate::transport::{buffer, hop};
 
 /// How every HTTP/2 connection begins (RFC 9113 section 3.4); no HTTP/1.1 request begins with `PRI `.
 const PREFACE: &[u8] = b"PRI ";
@@ -57,6 +57,7 @@ impl Protocols {
         let mut http1 = http1::Builder::new();
         http1
             .max_header_size(limits.head_bytes)
+            .max_buf_size(buffer::limit(limits.head_bytes))
             // Deadlines of heads are watched by the slot, which needs no timer per request.
             .header_read_timeout(None);
         // Its own limit hyper keeps in an array that costs nothing, any other in one that it fills each time.

@@ -21,10 +21,10 @@ use super::socket::Slot;
 /// Of so many requests one has the line measured.
 const SAMPLE: usize = 8;
 
-/// How often connections that were refused are read again, and how many of them: ten thousand refusals a
-/// second take about a tenth of a worker.
+/// How often connections that were refused are read again, and how many of them: one for so many requests that
+/// were let in meanwhile. A refusal costs about a third of a request, and so a tenth of what is done.
 const TICK: Duration = Duration::from_millis(25);
-const EACH_TICK: usize = 256;
+const ADMITTED: usize = 3;
 
 /// One worker's load.
 pub(super) struct Gauge {
@@ -47,11 +47,15 @@ struct Measured {
     joined: Mutex<Option<Joined>>,
     base: Instant,
     arrived: AtomicUsize,
+    /// Let in since connections were last read again.
+    admitted: AtomicUsize,
+    /// What refused clients are told to wait: none of them is held for longer.
+    retry_after: Duration,
     turn: Notify,
     /// Told when the line has become short enough.
     relief: Notify,
     /// Connections that were refused, the first that was first.
-    held: Mutex<VecDeque<Arc<Slot>>>,
+    held: Mutex<VecDeque<(Instant, Arc<Slot>)>>,
 }
 
 /// When the watch joined the line, and how many requests had arrived by then.
@@ -72,6 +76,8 @@ impl Gauge {
             joined: Mutex::default(),
             base: Instant::now(),
             arrived: AtomicUsize::new(0),
+            admitted: AtomicUsize::new(0),
+            retry_after: Duration::from_secs(seconds),
             turn: Notify::new(),
             relief: Notify::new(),
             held: Mutex::default(),
@@ -112,7 +118,12 @@ impl Gauge {
         if arrived.is_multiple_of(SAMPLE) || measured.overloaded.load(Relaxed) {
             self.tell(measured.measure());
         }
-        measured.overloaded.load(Relaxed) && !lock(&measured.line).admits()
+        if !measured.overloaded.load(Relaxed) {
+            return false;
+        }
+        let admitted = lock(&measured.line).admits();
+        measured.admitted.store(measured.admitted.load(Relaxed) + usize::from(admitted), Relaxed);
+        !admitted
     }
 
     /// What a refused client is told to wait, in seconds.
@@ -123,7 +134,7 @@ impl Gauge {
     /// Does not read a connection for a while, since its client was refused.
     pub(super) fn hold(&self, slot: &Arc<Slot>) {
         let Some(measured) = self.shedding.as_ref().filter(|_| slot.hold()) else { return };
-        lock(&measured.held).push_back(slot.clone());
+        lock(&measured.held).push_back((Instant::now(), slot.clone()));
         // The watch ends their wait; it may be asleep, since these were the last requests.
         self.tell(measured.measure());
     }
@@ -132,7 +143,7 @@ impl Gauge {
     pub(super) fn release_all(&self) {
         let Some(measured) = &self.shedding else { return };
         let held = std::mem::take(&mut *lock(&measured.held));
-        held.iter().for_each(|slot| slot.release());
+        held.iter().for_each(|(_, slot)| slot.release());
     }
 
     /// A connection was accepted, which over TLS is the dearest work there is.
@@ -231,11 +242,16 @@ impl Measured {
 
     /// Reads the connections again that have waited longest.
     fn release(&self) {
+        let mut few = self.admitted.swap(0, Relaxed) / ADMITTED;
         let mut held = lock(&self.held);
-        let some = held.len().min(EACH_TICK);
-        let released: Vec<_> = held.drain(..some).collect();
-        drop(held);
-        released.iter().for_each(|slot| slot.release());
+        while let Some((since, slot)) = held.front() {
+            if few == 0 && since.elapsed() < self.retry_after {
+                return;
+            }
+            few = few.saturating_sub(1);
+            slot.release();
+            held.pop_front();
+        }
     }
 }
 

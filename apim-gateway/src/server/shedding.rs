@@ -17,13 +17,14 @@ use std::time::Duration;
 /// Each worker measures for itself. Requests that were let in are never refused later, and a line is only taken
 /// for long if more than [`spared`](Self::spared) requests came while it was passed: what makes it long otherwise is
 /// that each of them takes its time, of which refusing one more would save nobody anything. A client that asks again on
-/// the same HTTP/1.1 connection without having waited is not read for some hundredths of a second, or where
-/// there are thousands of them up to a second or so: even a refusal costs two system calls, and those that
-/// ask most would otherwise get all of the processor. New connections wait in the system's queue meanwhile.
+/// the same HTTP/1.1 connection without having waited is not read for a while, at most for as long as it was told
+/// to wait: even a refusal costs two system calls, and those that ask most would otherwise get all of the
+/// processor. New connections wait in the system's queue meanwhile.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Shedding {
-    /// How long work may stand in a worker's line. Default 10 ms.
+    /// How long work may stand in a worker's line. Default 50 ms, several times what a worker that keeps up shows
+    /// even where it has to share its processor.
     pub delay: Duration,
     /// For how long it must have stood longer, at every moment, before requests are refused. Default 100 ms.
     pub interval: Duration,
@@ -36,7 +37,7 @@ pub struct Shedding {
 impl Default for Shedding {
     fn default() -> Self {
         Self {
-            delay: Duration::from_millis(10),
+            delay: Duration::from_millis(50),
             interval: Duration::from_millis(100),
             spared: 32,
             retry_after: Duration::from_secs(1),
@@ -208,7 +209,7 @@ mod tests {
 
     /// A line that may take 10 ms, over intervals of 100 ms.
     fn line() -> Line {
-        Line::new(&Shedding::default())
+        Line::new(&Shedding { delay: Duration::from_millis(10), ..Shedding::default() })
     }
 
     /// Somebody passes the line every ten milliseconds; how long it takes is told by the millisecond.

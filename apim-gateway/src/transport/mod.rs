@@ -3,6 +3,7 @@
 //! [`server`](crate::server), [`upstream`](crate::upstream) and [`source`](crate::source) share these parts,
 //! so that a certificate is read, a deadline kept and a header dropped in one way everywhere.
 
+pub(crate) mod buffer;
 pub mod certificates;
 pub mod client_certificate;
 pub(crate) mod dial;

@@ -19,8 +19,8 @@ use super::pool::{Own, Streams};
 use super::retry::Headers;
 use super::target::Target;
 use crate::transport::dial::{self, DialError, Stream};
-use crate::transport::gather;
 use crate::transport::watch::{Sweep, Watch};
+use crate::transport::{buffer, gather};
 
 /// An open connection.
 pub(super) enum Line {
@@ -228,6 +228,7 @@ async fn speak_h1(own: &Own, stream: Stream) -> hyper::Result<H1> {
     let course = Arc::<Course>::default();
     let (sender, connection) = http1::Builder::new()
         .max_header_size(own.settings.head_bytes)
+        .max_buf_size(buffer::limit(own.settings.head_bytes))
         .handshake(TokioIo::new(Outlet { stream, course: course.clone() }))
         .await?;
     let idle = own.sweep.watch();

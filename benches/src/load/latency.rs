@@ -25,6 +25,11 @@ impl Latencies {
         self.0.push(u32::try_from(took.as_micros()).unwrap_or(u32::MAX));
     }
 
+    /// Those of another as well.
+    pub fn append(&mut self, mut other: Self) {
+        self.0.append(&mut other.0);
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()

@@ -13,13 +13,13 @@ use serde::Deserialize;
 pub struct Shedding {
     /// Whether they ever are.
     pub enabled: bool,
-    /// Milliseconds that work may stand in a worker's line; at least 1. Default: 10.
+    /// Milliseconds that work may stand in a worker's line; at least 1. Default: 50.
     pub delay_ms: u64,
 }
 
 impl Default for Shedding {
     fn default() -> Self {
-        Self { enabled: true, delay_ms: 10 }
+        Self { enabled: true, delay_ms: 50 }
     }
 }
 
