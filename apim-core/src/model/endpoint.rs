@@ -146,6 +146,12 @@ impl Endpoint {
         Self { members: urls.into_iter().map(Member::new).collect(), ..Self::new("") }
     }
 
+    /// Whether anything in it must not be read by everybody.
+    pub fn has_secrets(&self) -> bool {
+        let key = self.tls.as_ref().is_some_and(|tls| tls.key.is_some());
+        key || self.security.is_some() || self.lambda.is_some()
+    }
+
     fn usual_timeout() -> u64 {
         60_000
     }

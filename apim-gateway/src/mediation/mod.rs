@@ -11,12 +11,14 @@
 //! | `rewrite-path` | replaces the path towards the backend | `request` |
 //! | `set-query`, `remove-query` | change a query parameter | `request` |
 //! | `change-method` | replaces the method towards the backend | `request` |
+//! | `set-endpoint` | chooses the endpoint, by name or URL | `request` |
 //! | `json-template` | makes a JSON body | all |
 //! | `json-to-xml`, `xml-to-json` | convert the body | all |
 //! | `respond` | answers | all |
 //!
 //! Values may refer to the message: see [`template`].
 
+mod endpoint;
 mod handler;
 mod header;
 mod message;
@@ -31,13 +33,15 @@ use std::sync::Arc;
 use apim_core::model::Api;
 use apim_core::{BuildError, Entry, Link, Mediator, Parts, Registry};
 
+pub use endpoint::SetEndpoint;
 pub use header::{RemoveHeader, SetHeader};
 pub use payload::{JsonTemplate, JsonToXml, XmlToJson};
 pub use respond::Respond;
 pub use target::{ChangeMethod, RemoveQuery, RewritePath, SetQuery};
 
 /// What makes no sense once the request has been sent.
-const REQUEST_ONLY: [&str; 4] = ["rewrite-path", "set-query", "remove-query", "change-method"];
+const REQUEST_ONLY: [&str; 5] =
+    ["rewrite-path", "set-query", "remove-query", "change-method", "set-endpoint"];
 
 /// Mediators that one API may have.
 const MOST: usize = 1_000;
@@ -56,6 +60,7 @@ pub fn builtin() -> Registry<Arc<dyn Mediator>> {
         .with::<SetQuery>()
         .with::<RemoveQuery>()
         .with::<ChangeMethod>()
+        .with::<SetEndpoint>()
         .with::<JsonTemplate>()
         .with::<JsonToXml>()
         .with::<XmlToJson>()

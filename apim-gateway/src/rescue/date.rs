@@ -1,4 +1,4 @@
-//! The two ways in which a moment is written in an answer.
+//! The ways in which a moment is written in messages.
 
 use apim_core::Timestamp;
 use apim_core::civil::Civil;
@@ -25,6 +25,12 @@ pub(super) fn access(at: Timestamp) -> String {
 
 fn month(civil: Civil) -> &'static str {
     MONTHS[usize::from(civil.month.saturating_sub(1)) % 12]
+}
+
+/// As requests to AWS write it: `20231114T221320Z`.
+pub(crate) fn compact(at: Timestamp) -> String {
+    let Civil { year, month, day, hour, minute, second, .. } = at.civil();
+    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
 }
 
 #[cfg(test)]

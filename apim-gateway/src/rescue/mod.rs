@@ -6,7 +6,7 @@
 //! rather than 500, so that it can be told from the gateway's own, and every answer carries the request's
 //! id, by which the operator finds the reason.
 
-mod date;
+pub(crate) mod date;
 mod grpc;
 
 use apim_core::fault::{Fault, Rescue, Shape};

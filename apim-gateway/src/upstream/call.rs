@@ -17,17 +17,27 @@ use super::body::{Download, Upload};
 use super::group::{Busy, Group, Picked, Wait};
 use super::line::{self, Line};
 use super::pool::Own;
-use super::retry::{Retrying, Spare};
+use super::retry::{Headers, Retrying, Spare};
+use super::security::Security;
 use super::standing::Fate;
 use super::target::Target;
 use super::{failure, forward};
 use crate::transport::watch::Watch;
 use crate::transport::{hop, tunnel};
 
+/// Bytes of a body that is sent again when the backend challenges it.
+const MOST_REPLAYED: usize = 1 << 20;
+
+/// The numbers of faults that are a backend's doing (spec: gateway-errors, section 5).
+const SENDER: std::ops::RangeInclusive<u32> = 101_500..=101_599;
+
 /// A request's way through one endpoint, on one worker.
 pub(super) struct Call<'a> {
     pub(super) own: &'a Arc<Own>,
     pub(super) group: &'a Arc<Group>,
+    pub(super) wait: &'a Wait,
+    /// Whether the request is the gateway's own, and not its client's passed on.
+    pub(super) made_here: bool,
 }
 
 /// A response, with the connection it came by.
@@ -46,20 +56,30 @@ impl From<Fault> for Box<Lost> {
     }
 }
 
-impl Call<'_> {
+impl<'a> Call<'a> {
+    /// A client's request, on its way to this endpoint.
+    pub(super) fn to(own: &'a Arc<Own>, group: &'a Arc<Group>) -> Self {
+        Self { own, group, wait: &group.wait, made_here: false }
+    }
+
     /// Sends it, and again where it may be.
     pub(super) async fn run(
         &self,
         request: &mut Request<Body>,
         context: &mut Context,
     ) -> Result<Response<Body>, Fault> {
-        let client = forward::upgrade(request);
+        let client = match self.made_here {
+            true => None,
+            false => forward::upgrade(request),
+        };
         let upgrades = client.is_some();
-        forward::prepare(request, upgrades, context, self.own);
+        if !self.made_here {
+            forward::prepare(request, upgrades, context, self.own);
+        }
         let (answered, picked) = match &self.group.retry {
             None => {
                 let picked = self.group.pick(context.worker, 0)?;
-                let answered = self.one(request, &picked, upgrades, self.group.wait, context).await;
+                let answered = self.one(request, &picked, upgrades, *self.wait, context).await;
                 (answered, picked)
             }
             Some(retrying) => Box::pin(self.some(retrying, request, upgrades, context)).await?,
@@ -84,12 +104,12 @@ impl Call<'_> {
         let mut picked = self.group.pick(context.worker, 0)?;
         loop {
             let spare = retrying.spare(request);
-            let wait = retrying.wait(self.group.wait, began.elapsed());
+            let wait = retrying.wait(*self.wait, began.elapsed());
             let answered = self.one(request, &picked, upgrades, wait, context).await;
             tries += 1;
             tried |= 1 << picked.member;
             let again = again(retrying, &answered, spare, request);
-            let time_left = began.elapsed() < self.group.wait.time;
+            let time_left = began.elapsed() < self.wait.time;
             let next = match again && time_left && self.another(retrying, tries, tried) {
                 true => self.next(retrying, tried, context),
                 false => None,
@@ -124,17 +144,25 @@ impl Call<'_> {
         let began = Instant::now();
         context.backend_started.get_or_insert(began);
         let sending = Sending { own: self.own, target, wait, upgrades };
-        let answered = sending.run(request, began).await;
+        let answered = match &self.group.security {
+            Some(security) if !security.settles(request)? => {
+                Box::pin(sending.secured(security, request, began)).await
+            }
+            _ => sending.run(request, began).await,
+        };
         let ended = Instant::now();
         let fate = match &answered {
             Ok((response, _)) => {
                 context.backend_ended = Some(ended);
                 context.backend_status = Some(response.status());
-                if response.status().is_server_error() { Fate::Failing } else { Fate::Good }
+                Some(if response.status().is_server_error() { Fate::Failing } else { Fate::Good })
             }
-            Err(lost) => Fate::Error(lost.fault.code().number),
+            // Other faults are the client's, or of who gives out tokens: they say nothing of this backend.
+            Err(lost) => Some(lost.fault.code().number).filter(|code| SENDER.contains(code)).map(Fate::Error),
         };
-        self.group.learn(picked, fate, ended - began);
+        if let Some(fate) = fate {
+            self.group.learn(picked, fate, ended - began);
+        }
         answered
     }
 
@@ -200,6 +228,29 @@ struct Sending<'a> {
 }
 
 impl Sending<'_> {
+    /// Sends it with what authenticates the gateway, and once more if the backend wants something else of that and
+    /// the body is still there.
+    async fn secured(
+        &self,
+        security: &Security,
+        request: &mut Request<Body>,
+        began: Instant,
+    ) -> Result<Answered, Box<Lost>> {
+        let given = security.authorize(request).await?;
+        let body = request.body().replay(MOST_REPLAYED).filter(|_| !self.upgrades);
+        let spare = body.map(|body| Spare::of(request, body, Headers::new()));
+        let (response, line) = self.run(request, began).await?;
+        if response.status() != StatusCode::UNAUTHORIZED || !security.refused(&given, response.headers()) {
+            return Ok((response, line));
+        }
+        let Some(spare) = spare else { return Ok((response, line)) };
+        // Gives the connection back, if the refusal has no body.
+        drop(Download::body(response.into_body(), line, self.own, self.target, None));
+        *request = spare.request();
+        security.authorize(request).await?;
+        self.run(request, Instant::now()).await
+    }
+
     /// Sends the request, and once more if a connection that had been open turns out to be closed.
     async fn run(&self, request: &mut Request<Body>, began: Instant) -> Result<Answered, Box<Lost>> {
         let (mut line, began) = match self.target.pool.take() {

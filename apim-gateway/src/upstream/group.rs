@@ -5,15 +5,17 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use apim_core::model::{Balance, Endpoint};
+use apim_core::model::{Balance, Endpoint, HealthCheck};
 use apim_core::{BuildError, Clock, Fault, Timestamp, Worker, fault};
 use http::StatusCode;
 
 use super::balance::Turns;
+use super::health::Patient;
 use super::load::Load;
-use super::pool::Own;
+use super::pool::{Own, Settings};
 use super::retry::Retrying;
 use super::rules;
+use super::security::Security;
 use super::standing::{Admitted, Crew, Fate, Rules, Standing};
 use super::target::{Address, Place, Target};
 use super::tls::OwnTls;
@@ -30,6 +32,9 @@ pub(super) struct Group {
     turns: Turns,
     pub(super) wait: Wait,
     pub(super) retry: Option<Retrying>,
+    pub(super) security: Option<Security>,
+    pub(super) health: Option<HealthCheck>,
+    settings: Arc<Settings>,
     rules: Rules,
     crew: Crew,
     /// Requests in hand at each member.
@@ -101,6 +106,11 @@ impl Group {
         let config = upstream.config();
         let tls = endpoint.tls.as_deref().map(|own| OwnTls::new(own, config.tls.as_deref()));
         let tls = tls.transpose().map_err(|error| error.within("tls"))?.map(Arc::new);
+        let usual = upstream.settings.as_own();
+        let security = endpoint.security.as_deref().map(|security| {
+            let made = Security::new(security, tls.as_deref(), usual.as_ref(), &upstream.clock);
+            made.map_err(|error| error.within("security"))
+        });
         let given = rules::members(endpoint);
         let mut members = Vec::with_capacity(given.len());
         for (index, member) in given.iter().enumerate() {
@@ -123,6 +133,9 @@ impl Group {
             turns: Turns::new(endpoint.policy, &given, upstream.workers.len(), upstream.chance()),
             wait: Wait::of(endpoint),
             retry: Retrying::of(endpoint),
+            security: security.transpose()?,
+            health: endpoint.health.as_deref().cloned(),
+            settings: upstream.settings.clone(),
             most: endpoint.max_requests.unwrap_or(u32::MAX),
             counts,
             plain: members.len() == 1 && !rules.any() && !counts && endpoint.health.is_none(),
@@ -138,6 +151,15 @@ impl Group {
         let worker = worker.0 % (self.targets.len() / self.members.len());
         let place = &self.targets[worker * self.members.len() + member];
         place.get_or_init(|| Arc::new(own.target(&self.members[member].address)))
+    }
+
+    /// A member as it is asked for its health.
+    pub(super) fn destination(&self, member: usize) -> Patient {
+        let address = &self.members[member].address;
+        // HTTP/1.1 over TLS is what every backend has; in the clear it is what the endpoint says.
+        let (_, to) = self.settings.destinations(address);
+        let http2 = address.http2 && !address.secure;
+        Patient { to, host: address.header.clone(), http2 }
     }
 
     pub(super) fn now(&self) -> Timestamp {

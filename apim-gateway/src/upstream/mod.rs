@@ -30,18 +30,27 @@ mod balance;
 mod body;
 mod budget;
 mod call;
+mod challenge;
+mod dynamic;
 mod failure;
 mod forward;
 mod group;
+mod health;
+mod lambda;
 mod line;
 mod load;
+mod mock;
+mod once;
 mod pool;
 mod retry;
 mod rules;
+mod security;
+mod side;
 mod standing;
 mod target;
 mod tls;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
@@ -53,9 +62,14 @@ use apim_core::model::{Api, AuthType, Endpoint, KeyType, LifecycleState};
 use apim_core::{Answer, Backend, Body, BuildError, Clock, Context, Exchange, Fault, SystemClock, Worker};
 use http::{Request, Response};
 
+pub use challenge::Challenge;
+pub use dynamic::Chosen;
+
 use call::Call;
 use group::Group;
+use health::Checks;
 use pool::Own;
+use side::Side;
 
 pub(crate) use forward::vouch;
 
@@ -112,6 +126,7 @@ struct Inner {
     settings: Arc<pool::Settings>,
     clock: Arc<dyn Clock>,
     rescue: Arc<dyn Rescue>,
+    checks: Checks,
     /// Counts the groups that chance was given to.
     seeds: AtomicU64,
 }
@@ -137,7 +152,8 @@ impl Upstream {
     ) -> Self {
         let settings = Arc::new(pool::Settings::new(config));
         let workers = (0..workers.max(1)).map(|_| Arc::new(Own::new(settings.clone()))).collect();
-        Self(Arc::new(Inner { workers, settings, clock, rescue, seeds: AtomicU64::new(0) }))
+        let (checks, seeds) = (Checks::default(), AtomicU64::new(0));
+        Self(Arc::new(Inner { workers, settings, clock, rescue, checks, seeds }))
     }
 
     /// Resolves the endpoints of an API.
@@ -146,34 +162,43 @@ impl Upstream {
     ///
     /// The place in the API's endpoints, as `endpoints.sandbox.members[1].url`, and what is wrong there.
     pub fn serve(&self, api: &Api) -> Result<ApiUpstream, BuildError> {
-        let group = |name: &str, endpoint: &Option<Endpoint>| {
-            let group = endpoint.as_ref().map(|endpoint| Group::new(endpoint, &self.0)).transpose();
-            let group = group.and_then(|group| self.can_reach(group));
-            group.map_err(|error| error.within(name).within("endpoints"))
+        let side = |name: &str, endpoint: &Endpoint| {
+            Side::new(endpoint, api, self).map_err(|error| error.within(name).within("endpoints"))
         };
-        if let Some(name) = api.endpoints.named.keys().next() {
-            return Err(BuildError::at(
-                format!("endpoints.named.{name}"),
-                "this gateway cannot choose by name",
-            ));
+        let given = &api.endpoints;
+        let usual = |name, endpoint: &Option<Endpoint>| {
+            endpoint.as_ref().map(|endpoint| side(name, endpoint)).transpose()
+        };
+        let mut named = BTreeMap::new();
+        for (name, endpoint) in &given.named {
+            named.insert(name.as_str().into(), side(&format!("named.{name}"), endpoint)?);
         }
         Ok(ApiUpstream {
             upstream: self.clone(),
-            production: group("production", &api.endpoints.production)?,
-            sandbox: group("sandbox", &api.endpoints.sandbox)?,
+            production: usual("production", &given.production)?,
+            sandbox: usual("sandbox", &given.sandbox)?,
+            named,
         })
     }
 
-    fn can_reach(&self, group: Option<Group>) -> Result<Option<Arc<Group>>, BuildError> {
-        let Some(group) = group else { return Ok(None) };
+    /// Resolves an endpoint, if this gateway can reach it.
+    fn resolve(&self, endpoint: &Endpoint) -> Result<Arc<Group>, BuildError> {
+        let group = Group::new(endpoint, &self.0)?;
         let secure = group.members.iter().map(|member| &member.address).find(|address| address.secure);
         match secure {
             Some(address) if address.tls.is_none() && !self.0.settings.has_tls() => {
                 let why = format!("{} needs TLS, which this gateway was not given", address.url);
                 Err(BuildError::at("", why))
             }
-            _ => Ok(Some(Arc::new(group))),
+            _ => Ok(Arc::new(group)),
         }
+    }
+
+    /// Resolves an endpoint, and checks the health of its members from now on.
+    fn begin(&self, endpoint: &Endpoint) -> Result<Arc<Group>, BuildError> {
+        let group = self.resolve(endpoint)?;
+        self.0.checks.watch(&group)?;
+        Ok(group)
     }
 
     fn own(&self, worker: Worker) -> &Arc<Own> {
@@ -201,23 +226,48 @@ impl fmt::Debug for Upstream {
 /// assert_eq!(check(&Endpoint::new("ftp://pets.example")).unwrap_err().path(), "url");
 /// ```
 pub fn check(endpoint: &Endpoint) -> Result<(), BuildError> {
-    let nowhere =
-        Upstream::new(UpstreamConfig::default(), 1, Arc::new(SystemClock), Arc::new(crate::rescue::Json));
-    Group::new(endpoint, &nowhere.0).map(drop)
+    // Whether the gateway has TLS is not the file's business.
+    let tls = crate::transport::tls::client_config(rustls::RootCertStore::empty()).ok().map(Arc::new);
+    let config = UpstreamConfig { tls, ..UpstreamConfig::default() };
+    let nowhere = Upstream::new(config, 1, Arc::new(SystemClock), Arc::new(crate::rescue::Json));
+    // Of an endpoint alone; what concerns the operations is looked at when the API is deployed.
+    let calls = Endpoint { lambda: None, mock: false, ..endpoint.clone() };
+    let answers = endpoint.lambda.is_some() || endpoint.mock;
+    match answers && calls.url.is_empty() && calls.members.is_empty() && calls.dynamic.is_none() {
+        true => rules::check(&calls),
+        false => Side::check(&calls, &nowhere),
+    }
 }
 
 /// The inner end of one API's pipeline: its endpoints.
 pub struct ApiUpstream {
     upstream: Upstream,
-    production: Option<Arc<Group>>,
-    sandbox: Option<Arc<Group>>,
+    production: Option<Side>,
+    sandbox: Option<Side>,
+    named: BTreeMap<Box<str>, Side>,
 }
 
 impl ApiUpstream {
+    fn endpoint(&self, context: &Context) -> Result<&Side, Fault> {
+        if !self.named.is_empty()
+            && let Some(Chosen::Name(name)) = context.slots.get()
+        {
+            return self.named.get(name.as_str()).ok_or_else(|| {
+                Fault::new(fault::INTERNAL)
+                    .detail(format!("the endpoint `{name}` was chosen, and there is none"))
+            });
+        }
+        choose(context, self.production.as_ref(), self.sandbox.as_ref())
+    }
+
     async fn get(&self, request: &mut Request<Body>, context: &mut Context) -> Result<Response<Body>, Fault> {
         let own = self.upstream.own(context.worker);
-        let group = choose(context, self.production.as_ref(), self.sandbox.as_ref())?;
-        Call { own, group }.run(request, context).await
+        let side = self.endpoint(context)?;
+        match side.backends() {
+            Some(group) => Call::to(own, group).run(request, context).await,
+            // Boxed, since few calls go this way and all would pay for its size.
+            None => Box::pin(side.get(own, request, context)).await,
+        }
     }
 }
 

@@ -11,9 +11,10 @@ use http::HeaderValue;
 use http::uri::Scheme;
 use rustls::ClientConfig;
 
+use super::UpstreamConfig;
 use super::line::{H1, Line, Trunk};
 use super::target::{Address, Target};
-use super::{UpstreamConfig, tls};
+use super::tls::{self, OwnTls};
 use crate::gateway::Texts;
 use crate::transport::dial::{Destination, DialError};
 use crate::transport::watch::Sweep;
@@ -40,6 +41,26 @@ impl Settings {
 
     pub(super) fn has_tls(&self) -> bool {
         self.tls.is_some()
+    }
+
+    /// The gateway's own TLS in the form of an endpoint's.
+    pub(super) fn as_own(&self) -> Option<OwnTls> {
+        let (either, h1_only) = self.tls.clone()?;
+        Some(OwnTls { either, h1_only, server_name: None, fingerprint: [0; 32] })
+    }
+
+    /// How to connect to an address: for either version of HTTP, and for HTTP/1.1 alone.
+    pub(super) fn destinations(&self, address: &Address) -> (Destination, Destination) {
+        let own = address.tls.as_deref().map(|tls| (tls.either.clone(), tls.h1_only.clone()));
+        let (either, h1_only) = own.or_else(|| self.tls.clone()).filter(|_| address.secure).unzip();
+        let server_name = address.tls.as_deref().and_then(|tls| tls.server_name.clone());
+        let to = |tls| Destination {
+            host: address.host.clone(),
+            port: address.port,
+            tls,
+            server_name: server_name.clone(),
+        };
+        (to(either), to(h1_only))
     }
 }
 
@@ -125,15 +146,10 @@ impl Own {
     }
 
     fn pool(&self, address: &Address) -> Pool {
-        let (host, port) = (address.host.clone(), address.port);
-        let usual = || self.settings.tls.clone();
-        let own = address.tls.as_ref().map(|tls| (tls.either.clone(), tls.h1_only.clone()));
-        let (either, h1_only) = own.or_else(usual).filter(|_| address.secure).unzip();
-        let server_name = address.tls.as_ref().and_then(|tls| tls.server_name.clone());
-        let to = Destination { host, port, tls: either, server_name };
+        let (to, to_h1) = self.settings.destinations(address);
         Pool {
-            to_h1: Destination { tls: h1_only, ..to.clone() },
             to,
+            to_h1,
             prior_knowledge: address.http2 && !address.secure,
             may_speak_h2: AtomicBool::new(address.http2 || address.secure),
             most_idle: self.settings.idle_connections,

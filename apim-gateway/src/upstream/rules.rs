@@ -48,17 +48,6 @@ pub(super) fn check(endpoint: &Endpoint) -> Result<(), BuildError> {
     if endpoint.max_requests == Some(0) {
         return wrong("max_requests", "it must be more than 0");
     }
-    for (path, asked) in [
-        ("security", endpoint.security.is_some()),
-        ("health", endpoint.health.is_some()),
-        ("lambda", endpoint.lambda.is_some()),
-        ("dynamic", endpoint.dynamic.is_some()),
-        ("mock", endpoint.mock),
-    ] {
-        if asked {
-            return wrong(path, "this gateway cannot do that");
-        }
-    }
     check_retry(endpoint).map_err(|error| error.within("retry"))?;
     check_closing(endpoint)
 }

@@ -168,7 +168,7 @@ impl Write {
             conn.commit().await?;
             return Ok(store.head());
         }
-        let revision = outbox::stamp(&mut conn, store.now(), &self.changes).await?;
+        let revision = outbox::stamp(&mut conn, store.sealer(), store.now(), &self.changes).await?;
         conn.commit().await?;
         store.nudge(revision);
         Ok(revision)

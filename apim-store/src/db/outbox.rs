@@ -5,9 +5,12 @@
 //! transaction of the write itself.
 
 use apim_core::event::{Change, Event, Revision};
-use apim_core::{Snapshot, Timestamp};
+use apim_core::{Secret, Snapshot, Timestamp};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 use super::desk::System;
+use super::seal::Sealer;
 use super::sql::{Arg, Conn, Query, Row};
 use crate::error::{Failure, Result};
 use crate::store::Store;
@@ -21,18 +24,27 @@ const PRUNE_EVERY: u64 = 1_000;
 /// How many events are read at a time.
 const BATCH: i64 = 500;
 
+/// What marks a change that is sealed; JSON never begins so.
+const MARK: &str = "sealed:";
+const PURPOSE: &str = "change";
+
 /// Numbers changes and keeps them. Must be the last thing before the commit.
 ///
 /// The counter's row lock lasts until the commit, so numbers are ordered as commits are, without gaps, and
 /// given back on rollback. A sequence would not do: a slow writer would hold 1 while 2 commits, and a reader
 /// past 2 would never see 1. Being the last lock taken, it cannot deadlock.
-pub(super) async fn stamp(conn: &mut Conn, now: Timestamp, changes: &[Change]) -> Result<Revision> {
+pub(super) async fn stamp(
+    conn: &mut Conn,
+    sealer: &Sealer,
+    now: Timestamp,
+    changes: &[Change],
+) -> Result<Revision> {
     let count = i64::try_from(changes.len()).map_err(Failure::from_error)?;
     let sql = "UPDATE head SET revision = revision + $1 RETURNING revision";
     let row = conn.one(Query::Fixed(sql, &[count.into()])).await?;
     let last: i64 = row.ok_or_else(|| Failure::new("the outbox has no head"))?.get(0)?;
     for (revision, change) in (last - count + 1..).zip(changes) {
-        keep(conn, revision, now, change).await?;
+        keep(conn, sealer, revision, now, change).await?;
     }
     let revision = Revision(u64::try_from(last).map_err(Failure::from_error)?);
     if revision.0 / PRUNE_EVERY != (revision.0 - changes.len() as u64) / PRUNE_EVERY {
@@ -41,8 +53,14 @@ pub(super) async fn stamp(conn: &mut Conn, now: Timestamp, changes: &[Change]) -
     Ok(revision)
 }
 
-async fn keep(conn: &mut Conn, revision: i64, now: Timestamp, change: &Change) -> Result<()> {
-    let text = serde_json::to_string(change).map_err(Failure::from_error)?;
+async fn keep(
+    conn: &mut Conn,
+    sealer: &Sealer,
+    revision: i64,
+    now: Timestamp,
+    change: &Change,
+) -> Result<()> {
+    let text = written(sealer, change)?;
     let key = serde_json::to_string(&change.key()).map_err(Failure::from_error)?;
     let event: [Arg<'_>; 3] = [revision.into(), now.into(), (&text).into()];
     conn.run(Query::Fixed("INSERT INTO outbox (revision, at, change) VALUES ($1, $2, $3)", &event)).await?;
@@ -54,6 +72,29 @@ async fn keep(conn: &mut Conn, revision: i64, now: Timestamp, change: &Change) -
         ON CONFLICT (key) DO UPDATE SET expires_at = excluded.expires_at, change = excluded.change";
     conn.run(Query::Fixed(sql, &[(&key).into(), moot_at(change).into(), (&text).into()])).await?;
     Ok(())
+}
+
+/// A change as it is kept. One that holds secrets of backends is sealed as a whole.
+fn written(sealer: &Sealer, change: &Change) -> Result<String> {
+    let text = serde_json::to_string(change).map_err(Failure::from_error)?;
+    match change {
+        Change::ApiDeployed(api) if api.endpoints.all().any(|(_, endpoint)| endpoint.has_secrets()) => {
+            Ok(format!("{MARK}{}", STANDARD.encode(sealer.seal(PURPOSE, &Secret::new(text))?)))
+        }
+        _ => Ok(text),
+    }
+}
+
+/// A change that was kept.
+fn read(sealer: &Sealer, text: &str) -> Result<Change> {
+    let change = match text.strip_prefix(MARK) {
+        None => serde_json::from_str(text),
+        Some(sealed) => {
+            let sealed = STANDARD.decode(sealed).map_err(Failure::from_error)?;
+            serde_json::from_str(sealer.unseal(PURPOSE, &sealed)?.expose())
+        }
+    };
+    Ok(change.map_err(Failure::from_error)?)
 }
 
 /// When a change stops mattering by itself: a revocation, when all that it refuses has expired.
@@ -96,15 +137,20 @@ pub(crate) async fn after(store: &Store, cursor: Revision) -> Result<Vec<Event>>
     let mut system = System::read(store).await?;
     let cursor = i64::try_from(cursor.0).unwrap_or(i64::MAX);
     let sql = "SELECT revision, at, change FROM outbox WHERE revision > $1 ORDER BY revision LIMIT $2";
-    system.rows(sql, [cursor.into(), BATCH.into()]).await?.iter().map(event).collect()
+    system
+        .rows(sql, [cursor.into(), BATCH.into()])
+        .await?
+        .iter()
+        .map(|row| event(store.sealer(), row))
+        .collect()
 }
 
-fn event(row: &Row) -> Result<Event> {
+fn event(sealer: &Sealer, row: &Row) -> Result<Event> {
     let change: String = row.get("change")?;
     Ok(Event {
         revision: Revision(u64::try_from(row.get::<i64>("revision")?).map_err(Failure::from_error)?),
         at: row.time("at")?,
-        change: serde_json::from_str(&change).map_err(Failure::from_error)?,
+        change: read(sealer, &change)?,
     })
 }
 
@@ -116,7 +162,7 @@ pub(crate) async fn snapshot(store: &Store) -> Result<Snapshot> {
     let rows = system.rows(sql, [store.now().into()]).await?;
     let changes = rows.iter().map(|row| {
         let change: String = row.get(0)?;
-        Ok(serde_json::from_str::<Change>(&change).map_err(Failure::from_error)?)
+        read(store.sealer(), &change)
     });
     Ok(Snapshot::new(head.revision, changes.collect::<Result<Vec<_>>>()?))
 }

@@ -10,12 +10,14 @@ mod generate;
 mod parse;
 mod portal;
 mod reference;
+mod sample;
 
 use std::fmt;
 
 pub use generate::generate;
 pub(crate) use parse::parse;
 pub use portal::portal_copy;
+pub use sample::Samples;
 
 /// How much of a definition is read before it is refused.
 #[derive(Debug, Clone)]

@@ -3,16 +3,18 @@
 //! What a document asks for and gateways cannot do refuses the deployment, with its place in the document;
 //! nothing is left out in silence, save what would only have let more callers in.
 
+mod endpoint;
+mod mock;
+
 use apim_core::event::Change;
 use apim_core::model::{
-    Api, ApiKind, AuthType, Cors, Endpoint, Endpoints, LifecycleState, Operation, Schemes, Tenant, Transports,
+    Api, ApiKind, AuthType, Cors, LifecycleState, Operation, Schemes, Tenant, Transports,
 };
 use apim_core::registry::Entry;
 use serde_json::Value;
-use url::Url;
 
 use super::api::text;
-use super::{State, scope};
+use super::{State, endpoint_secrets, scope};
 use crate::db::apis::{self, StoredApi, texts};
 use crate::db::revisions::{self, Deployment, Revision};
 use crate::db::{Read, Write};
@@ -67,7 +69,8 @@ pub(super) async fn announce(cx: &mut Write, api: &mut StoredApi) -> Result<()> 
 
 async fn tell(cx: &mut Write, api: &StoredApi) -> Result<()> {
     let Some((deployment, revision)) = deployed(cx, api).await? else { return Ok(()) };
-    let served = build(cx.tenant(), api, &deployment, &revision)?;
+    let doc = endpoint_secrets::open(cx, &revision.doc)?;
+    let served = build(cx.tenant(), api, &deployment, &revision, &doc)?;
     cx.tell(Change::ApiDeployed(served.into()));
     Ok(())
 }
@@ -106,11 +109,16 @@ async fn take_default(cx: &mut Write, api: &mut StoredApi) -> Result<()> {
     Ok(())
 }
 
-/// The API that gateways run.
-fn build(tenant: &Tenant, api: &StoredApi, deployment: &Deployment, revision: &Revision) -> Result<Api> {
-    let doc = &revision.doc;
+/// The API that gateways run, of a document whose secrets are open.
+fn build(
+    tenant: &Tenant,
+    api: &StoredApi,
+    deployment: &Deployment,
+    revision: &Revision,
+    doc: &Value,
+) -> Result<Api> {
     let mut reader = Reader { findings: Vec::new() };
-    let served = Api {
+    let mut served = Api {
         id: api.id.clone(),
         tenant: tenant.clone(),
         name: api.name.clone(),
@@ -142,6 +150,7 @@ fn build(tenant: &Tenant, api: &StoredApi, deployment: &Deployment, revision: &R
         fault: reader.mediators(&doc["apiPolicies"]["fault"], "/apiPolicies/fault"),
         handlers: Vec::new(),
     };
+    reader.examples(&mut served, &revision.definition);
     reader.refuse_what_cannot_be_done(doc);
     match reader.findings.is_empty() {
         true => Ok(served),
@@ -256,7 +265,7 @@ impl Reader {
                 request,
                 response,
                 examples: Vec::new(),
-                function: None,
+                function: self.function(operation, &path),
             }
         });
         read.collect()
@@ -291,61 +300,6 @@ impl Reader {
         entries
     }
 
-    fn endpoints(&mut self, doc: &Value) -> Endpoints {
-        let config = &doc["endpointConfig"];
-        if config.is_null() {
-            return Endpoints::default();
-        }
-        if !matches!(text(config, "endpoint_type"), "" | "http" | "address") {
-            let kind = text(config, "endpoint_type");
-            self.refuse("/endpointConfig/endpoint_type", format!("{kind} is not offered yet; http is"));
-            return Endpoints::default();
-        }
-        for environment in ["production", "sandbox"] {
-            if config["endpoint_security"][environment]["enabled"] == true {
-                let path = format!("/endpointConfig/endpoint_security/{environment}");
-                self.refuse(path, "credentials for backends are not offered yet");
-            }
-        }
-        Endpoints {
-            production: self.endpoint(config, "production_endpoints"),
-            sandbox: self.endpoint(config, "sandbox_endpoints"),
-            ..Endpoints::default()
-        }
-    }
-
-    fn endpoint(&mut self, config: &Value, side: &str) -> Option<Endpoint> {
-        let endpoint = config.get(side).filter(|endpoint| !endpoint.is_null())?;
-        let path = format!("/endpointConfig/{side}/url");
-        let Some(url) = endpoint["url"].as_str().filter(|url| !url.is_empty()) else {
-            self.refuse(path, "must be one URL");
-            return None;
-        };
-        let schemes = ["http", "https", "ws", "wss"];
-        match Url::parse(url) {
-            Ok(parsed) if schemes.contains(&parsed.scheme()) && parsed.has_host() => {}
-            _ => self.refuse(path, "must be an absolute http, https, ws or wss URL"),
-        }
-        self.refuse_settings(&endpoint["config"], &format!("/endpointConfig/{side}/config"));
-        let mut served = Endpoint::new(url);
-        // Clients send numbers as text, too.
-        let duration = &endpoint["config"]["actionDuration"];
-        let millis = duration.as_u64().or_else(|| duration.as_str()?.parse().ok());
-        if let Some(millis) = millis.filter(|millis| *millis > 0) {
-            served.timeout_ms = millis;
-        }
-        Some(served)
-    }
-
-    /// Retries, suspension and the like, unless they are as WSO2's forms send them when nobody chose them.
-    fn refuse_settings(&mut self, config: &Value, path: &str) {
-        for (name, value) in config.as_object().into_iter().flatten() {
-            if name != "actionDuration" && !is_usual(name, value) {
-                self.refuse(format!("{path}/{name}"), "is not offered yet; only actionDuration is");
-            }
-        }
-    }
-
     /// Settings that would be a promise if they were taken.
     fn refuse_what_cannot_be_done(&mut self, doc: &Value) {
         if doc["enableSchemaValidation"] == true {
@@ -354,30 +308,7 @@ impl Reader {
         if doc["maxTps"]["production"].is_number() || doc["maxTps"]["sandbox"].is_number() {
             self.refuse("/maxTps", "limits for backends are not offered yet");
         }
-        let implementation = text(doc, "endpointImplementationType");
-        if !matches!(implementation, "" | "ENDPOINT") {
-            self.refuse("/endpointImplementationType", format!("{implementation} is not offered yet"));
-        }
     }
-}
-
-/// Whether a setting of an endpoint asks for nothing.
-fn is_usual(name: &str, value: &Value) -> bool {
-    let text = match value {
-        Value::Null => return true,
-        Value::Array(list) => return list.is_empty(),
-        Value::Object(members) => return members.is_empty(),
-        Value::Bool(on) => return !on,
-        Value::String(text) => text.clone(),
-        Value::Number(number) => number.to_string(),
-    };
-    let usual: &[&str] = match name {
-        "actionSelect" => &["", "fault"],
-        "format" | "optimize" => &["", "leave-as-is"],
-        "factor" => &["", "0", "1", "1.0"],
-        _ => &["", "0"],
-    };
-    usual.contains(&text.as_str())
 }
 
 /// Operations of WebSockets are topics; their handshake is a GET.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::db::Read;
 use crate::definition::step;
-use crate::error::Result;
+use crate::error::{Failure, Result};
 
 /// Members of `endpointConfig` that are secret, wherever in it they stand.
 const SECRET: &[&str] =
@@ -33,6 +33,20 @@ pub(super) fn seal(cx: &Read, doc: &mut Value, kept: Option<&Value>) -> Result<(
         }
     }
     Ok(())
+}
+
+/// A document with every secret open, for gateways.
+pub(super) fn open(cx: &Read, doc: &Value) -> Result<Value> {
+    let mut doc = doc.clone();
+    for (pointer, text) in secrets(&doc) {
+        let Some(sealed) = text.strip_prefix(MARK) else { continue };
+        let sealed = STANDARD.decode(sealed).map_err(Failure::from_error)?;
+        let open = cx.unseal(PURPOSE, &sealed)?;
+        if let Some(place) = doc.pointer_mut(&pointer) {
+            *place = Value::String(open.expose().to_owned());
+        }
+    }
+    Ok(doc)
 }
 
 /// Blanks every secret.

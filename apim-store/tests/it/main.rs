@@ -4,6 +4,7 @@
 mod accounts;
 mod api_keys;
 mod applications;
+mod backends;
 mod bounds;
 mod change;
 mod contract;

@@ -578,11 +578,11 @@ async fn settings_of_endpoints_that_gateways_do_not_heed_are_refused_unless_they
     let mut api = made(&publisher, document).await;
     deployed(&publisher, id(&api)).await;
     let path = format!("/apis/{}", id(&api));
-    api["endpointConfig"]["production_endpoints"]["config"]["retryTimeOut"] = "3".into();
+    api["endpointConfig"]["production_endpoints"]["config"]["actionSelect"] = "discard".into();
     publisher.put(&path, api.clone()).await.is(200);
     let revision = publisher.post(&format!("{path}/revisions"), json!({})).await.is(201).json();
     let deploy = format!("{path}/deploy-revision?revisionId={}", id(&revision));
     let reply = publisher.post(&deploy, json!([{"name": "Default"}])).await.is(400).json();
-    let place = "/endpointConfig/production_endpoints/config/retryTimeOut";
+    let place = "/endpointConfig/production_endpoints/config/actionSelect";
     assert!(reply["description"].as_str().unwrap().contains(place), "{reply}");
 }

@@ -1,17 +1,29 @@
 //! Every kind of endpoint and every setting of one does what it says, through sockets.
 
 mod balance;
+mod cost;
+mod dynamic;
 mod failing;
+mod health;
+mod keys;
+mod lambda;
+mod mock;
 mod retry;
+mod security;
 mod tls;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering::SeqCst};
 
-use apim_core::Timestamp;
-use apim_core::model::Endpoint;
+use apim_core::event::{Change, Revision};
+use apim_core::model::{Api, Endpoint};
 use apim_core::testing::ManualClock;
+use apim_core::{Body, Peer, Snapshot, Timestamp, Worker};
+use apim_gateway::Gateway;
+use apim_gateway::deploy::Report;
+use http::{HeaderMap, Request};
+use http_body_util::BodyExt as _;
 use serde_json::Value;
 
 use crate::bench::{Got, Plan, Running, Wire, backend};
@@ -136,4 +148,61 @@ impl Scene {
 
 fn pair(status: &str, text: &str) -> (String, String) {
     (status.to_owned(), text.to_owned())
+}
+
+/// A whole gateway before one open API.
+struct Whole {
+    gateway: Gateway,
+}
+
+/// What the whole gateway answered.
+struct Reply {
+    status: u16,
+    headers: HeaderMap,
+    text: String,
+}
+
+impl Whole {
+    /// Loads an API whose operations, if it names none, are every method on `/*`.
+    async fn load(with: Value) -> (Self, Report) {
+        let clock = Arc::new(ManualClock::at(Timestamp::from_secs(1_440_938_160)));
+        let gateway = Gateway::builder().clock(clock).build().await.unwrap();
+        let mut api = serde_json::json!({
+            "id": "pets", "name": "pets", "version": "1", "context": "/pets",
+            "operations": [{"method": "*", "path": "/*", "auth": "none"}],
+        });
+        for (name, value) in with.as_object().unwrap() {
+            api[name] = value.clone();
+        }
+        let api: Api = serde_json::from_value(api).unwrap();
+        let report = gateway.load(Snapshot::new(Revision(1), [Change::ApiDeployed(Arc::new(api))])).await;
+        (Self { gateway }, report)
+    }
+
+    async fn of(with: Value) -> Self {
+        let (whole, report) = Self::load(with).await;
+        assert!(report.refused.is_empty(), "{:?}", report.refused);
+        whole
+    }
+
+    /// Why an API with these endpoints is refused.
+    async fn refusal(with: Value) -> String {
+        let (_, report) = Self::load(with).await;
+        report.refused.first().map(ToString::to_string).unwrap_or_default()
+    }
+
+    async fn send(&self, request: Request<Body>) -> Reply {
+        let peer = Peer { address: ([203, 0, 113, 9], 4711).into(), tls: false };
+        let (head, body) = self.gateway.handle(request, peer, Worker(0)).await.into_parts();
+        let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
+        Reply { status: head.status.as_u16(), headers: head.headers, text }
+    }
+
+    async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Reply {
+        let mut request = Request::get(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(Body::empty()).unwrap()).await
+    }
 }

@@ -11,4 +11,4 @@ mod routing;
 mod sockets;
 mod watched;
 mod why;
-mod world;
+pub(crate) mod world;
