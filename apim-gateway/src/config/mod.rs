@@ -35,7 +35,7 @@ pub struct Gateway {
     pub leeway: Duration,
     /// How many refusals each worker remembers for [`why`](crate::why), and how many failures.
     pub explanations: usize,
-    /// The header that carries the [correlation](crate::correlation) id.
+    /// The header that carries the [correlation] id.
     pub correlation_header: HeaderName,
 }
 
