@@ -28,7 +28,7 @@ const OURS: [&str; 10] = [
 ];
 
 /// Removes what the backend must not see or must not believe, and tells it the request's id and the
-/// [correlation] id.
+/// [correlation](crate::correlation) id.
 #[derive(Debug)]
 pub struct Hygiene {
     texts: Arc<Texts>,
