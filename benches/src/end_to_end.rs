@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use apim_core::model::{Api, Application, KeyMapping, Policy, Subscription};
 use apim_core::{Change, Revision, Shutdown, Snapshot};
 use apim_gateway::Gateway;
+use apim_gateway::analytics::Lines;
 use apim_gateway::server::{Server, ServerConfig};
 use apim_throttle::LocalEngine;
 use serde_json::{Value, json};
@@ -157,7 +158,10 @@ impl Running {
         let thread = std::thread::spawn(move || {
             single().block_on(async {
                 let engine = Arc::new(LocalEngine::new(Arc::new(apim_core::SystemClock)));
-                let gateway = Gateway::builder().workers(1).throttle(engine).build().await.unwrap();
+                let folder = tempfile::tempdir().unwrap();
+                let calls = Lines::append(folder.path().join("calls"), 64 << 20, 1).unwrap();
+                let builder = Gateway::builder().workers(1).throttle(engine).analytics(Arc::new(calls));
+                let gateway = builder.build().await.unwrap();
                 gateway.load(snapshot).await;
                 let mut config = ServerConfig::default();
                 config.http = Some(([127, 0, 0, 1], 0).into());

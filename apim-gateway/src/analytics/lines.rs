@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use apim_core::{AnalyticsSink, CallEvent};
 
-use crate::journal::{Journal, Object};
+use crate::journal::{Journal, Object, member};
 
 /// Writes each call as one line of JSON into a file, on a thread of its own.
 ///
@@ -45,39 +45,40 @@ fn write(event: &CallEvent<'_>, out: &mut Vec<u8>) {
     let digits = event.correlation_id.digits();
     let mut object = Object::new(out);
     object
-        .number("requestTimestamp", event.request_timestamp.as_millis())
+        .number(member!("requestTimestamp"), event.request_timestamp.as_millis())
         // Digits are ASCII.
-        .text("correlationId", std::str::from_utf8(&digits).unwrap_or_default())
-        .text("keyType", event.key_type)
-        .text("apiId", event.api_id)
-        .text("apiName", event.api_name)
-        .text("apiVersion", event.api_version)
-        .text("apiContext", event.api_context)
-        .text("apiCreator", event.api_creator)
-        .text("apiMethod", event.api_method)
-        .text("apiResourceTemplate", event.api_resource_template)
-        .text("destination", event.destination)
-        .text("applicationId", event.application_id)
-        .text("applicationName", event.application_name)
-        .text("applicationOwner", event.application_owner)
-        .text("userName", event.user_name)
-        .address("userIp", event.user_ip)
-        .text("userAgent", event.user_agent)
-        .number("proxyResponseCode", event.proxy_response_code)
-        .number("targetResponseCode", event.target_response_code)
-        .number("responseLatency", event.response_latency)
-        .number("backendLatency", event.backend_latency)
-        .number("requestMediationLatency", event.request_mediation_latency)
-        .number("responseMediationLatency", event.response_mediation_latency)
-        .number("responseSize", event.response_size);
+        .text(member!("correlationId"), std::str::from_utf8(&digits).unwrap_or_default())
+        .text(member!("keyType"), event.key_type)
+        .text(member!("apiId"), event.api_id)
+        .text(member!("apiName"), event.api_name)
+        .text(member!("apiVersion"), event.api_version)
+        .text(member!("apiContext"), event.api_context)
+        .text(member!("apiCreator"), event.api_creator)
+        .text(member!("apiMethod"), event.api_method)
+        .text(member!("apiResourceTemplate"), event.api_resource_template)
+        .text(member!("destination"), event.destination)
+        .text(member!("applicationId"), event.application_id)
+        .text(member!("applicationName"), event.application_name)
+        .text(member!("applicationOwner"), event.application_owner)
+        .text(member!("userName"), event.user_name)
+        .address(member!("userIp"), event.user_ip)
+        .text(member!("userAgent"), event.user_agent)
+        .number(member!("proxyResponseCode"), event.proxy_response_code.into())
+        .signed(member!("targetResponseCode"), event.target_response_code.into())
+        .number(member!("responseLatency"), event.response_latency)
+        .number(member!("backendLatency"), event.backend_latency)
+        .number(member!("requestMediationLatency"), event.request_mediation_latency)
+        .number(member!("responseMediationLatency"), event.response_mediation_latency)
+        .number(member!("responseSize"), event.response_size);
     match event.error_code {
-        Some(code) => object.number("errorCode", code),
-        None => object.null("errorCode"),
+        Some(code) => object.number(member!("errorCode"), code.into()),
+        None => object.null(member!("errorCode")),
     };
-    for (name, text) in [("errorType", event.error_type), ("errorMessage", event.error_message)] {
+    let texts = [(member!("errorType"), event.error_type), (member!("errorMessage"), event.error_message)];
+    for (member, text) in texts {
         match text {
-            Some(text) => object.text(name, text),
-            None => object.null(name),
+            Some(text) => object.text(member, text),
+            None => object.null(member),
         };
     }
     object.end();

@@ -105,7 +105,7 @@ fn ambiguous() -> Fault {
 fn bearer(headers: &mut HeaderMap, name: &HeaderName) -> Result<Option<Text>, Fault> {
     let mut values = headers.get_all(name).iter();
     let Some(first) = values.next() else { return Ok(None) };
-    if values.next().is_none() && !first.as_bytes().contains(&b',') {
+    if values.next().is_none() && memchr::memchr(b',', first.as_bytes()).is_none() {
         let Some(range) = ascii(first).and_then(token) else { return Ok(None) };
         return Ok(headers.remove(name).map(|value| Text { value, range }));
     }

@@ -20,7 +20,7 @@ use apim_core::{PerWorker, Worker};
 
 use log::{Log, Sink};
 
-pub(crate) use object::Object;
+pub(crate) use object::{Object, member};
 
 /// Bytes on a page when the writer is called. Some hundred lines, so that calling it costs each nothing.
 const FULL: usize = 64 << 10;

@@ -4,15 +4,17 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use apim_core::event::{Change, Revision};
-use apim_core::{AnalyticsSink, CallEvent, Clock, Shutdown, Snapshot, SystemClock};
+use apim_core::testing::ManualClock;
+use apim_core::{AnalyticsSink, CallEvent, Clock, Shutdown, Snapshot, SystemClock, Timestamp};
 use apim_gateway::Gateway;
 use apim_gateway::builder::Builder;
 use apim_gateway::config::File;
 use apim_gateway::server::{Server, ServerConfig};
+use apim_throttle::LocalEngine;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
-use super::world::{ISSUER, jwks, pets, sign, signer, world};
+use super::world::{ISSUER, NOW, jwks, pets, sign, signer, world};
 use crate::bench::{LIMIT, Wire, backend, echoing_heads};
 
 struct Events(Mutex<mpsc::UnboundedSender<Value>>);
@@ -235,4 +237,33 @@ async fn a_refused_grpc_call_is_told_in_trailers_and_a_backend_that_is_away_too(
         assert!(response.headers().contains_key("x-request-id"));
         assert!(response.into_body().collect().await.unwrap().to_bytes().is_empty());
     }
+}
+
+/// Each worker has listeners, connections and memories of its own; a limit they have together.
+#[tokio::test]
+async fn workers_do_not_split_a_limit_between_them_nor_pass_it_twice() {
+    const CONNECTIONS: usize = 32;
+    const EACH: usize = 20;
+    let clock = Arc::new(ManualClock::at(Timestamp::from_secs(NOW)));
+    let engine = Arc::new(LocalEngine::new(clock.clone()));
+    let backend = format!("http://{}", echoing_heads().await);
+    let gateway =
+        Running::start_with(backend, json!({}), |builder| builder.clock(clock).throttle(engine)).await;
+    let ask = |_| async {
+        let mut client = Wire::connect(gateway.address).await;
+        let mut passed = 0;
+        for _ in 0..EACH {
+            let got = client.ask("GET /petstore/1.0.0/open HTTP/1.1\r\nHost: a\r\n\r\n").await;
+            match got.status() {
+                "200" => passed += 1,
+                status => assert_eq!(status, "429", "{}", got.text()),
+            }
+        }
+        passed
+    };
+    let passed = futures_util::future::join_all((0..CONNECTIONS).map(ask)).await;
+    // What WSO2 ships for calls without a credential, of which there were 640.
+    assert_eq!(passed.iter().sum::<usize>(), 500, "{passed:?}");
+    // Connections are spread over the workers, so this means that both have let calls through.
+    assert!(passed.iter().filter(|passed| **passed > 0).count() > CONNECTIONS / 2, "{passed:?}");
 }

@@ -1,0 +1,18 @@
+use benches::end_to_end::{Scenario, run};
+use benches::report::Heap;
+
+#[global_allocator]
+static HEAP: &Heap = &stats_alloc::INSTRUMENTED_SYSTEM;
+
+/// hyper's six (two read buffers with their counts, a channel for the response and one for its body), the
+/// context, and the response's body. Paths, ids and events come from blocks, of which a few are made.
+const MOST: f64 = 8.1;
+
+#[test]
+fn a_call_through_all_built_in_links_costs_eight_allocations() {
+    let _alone = super::alone();
+    for scenario in [Scenario::Open, Scenario::Guarded] {
+        let allocations = run(scenario, HEAP).cost.allocations;
+        assert!(allocations <= MOST, "{scenario:?}: {allocations} allocations for each request");
+    }
+}
