@@ -137,6 +137,10 @@ impl File {
 pub struct ConfigError(Vec<BuildError>);
 
 impl ConfigError {
+    pub(super) fn new(mistakes: Vec<BuildError>) -> Self {
+        Self(mistakes)
+    }
+
     /// The mistakes.
     pub fn mistakes(&self) -> &[BuildError] {
         &self.0

@@ -1,6 +1,7 @@
 //! The gateway's configuration: the file as written, and as it is run.
 
 mod file;
+mod limits;
 
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use http::HeaderName;
 use ipnet::IpNet;
 
 pub use file::{ConfigError, File};
+pub use limits::Limits;
 
 use crate::{auth, chain, correlation};
 

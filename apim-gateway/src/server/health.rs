@@ -1,4 +1,5 @@
-//! The operator's door: `/livez`, `/readyz`, `/metrics`, `/why/{request-id}`, on a listener of its own.
+//! The operator's door: `/livez`, `/readyz`, `/metrics`, `/why/{request-id}` and `POST /reload`, on a listener of
+//! its own.
 //!
 //! It should not be reachable from where clients are. It tells whether the process runs, whether it may be
 //! sent traffic, its counters, and why it refused a request: as text, or as JSON to those who accept JSON.
@@ -39,12 +40,13 @@ pub struct Health {
     ready: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
     metrics: Option<Arc<dyn Fn() -> String + Send + Sync>>,
     why: Option<Arc<dyn Fn(RequestId) -> Option<Explanation> + Send + Sync>>,
+    reload: Option<Arc<dyn Fn() -> Result<String, String> + Send + Sync>>,
 }
 
 impl Health {
     /// With what says whether traffic may come, and if not, why.
     pub fn new(ready: impl Fn() -> Result<(), String> + Send + Sync + 'static) -> Self {
-        Self { ready: Arc::new(ready), metrics: None, why: None }
+        Self { ready: Arc::new(ready), metrics: None, why: None, reload: None }
     }
 
     /// With counters, in the Prometheus text format 0.0.4, as
@@ -66,6 +68,16 @@ impl Health {
         self
     }
 
+    /// With what reads files anew on `POST /reload`, and says what it has done, or why it has not.
+    #[must_use]
+    pub fn with_reload(
+        mut self,
+        reload: impl Fn() -> Result<String, String> + Send + Sync + 'static,
+    ) -> Self {
+        self.reload = Some(Arc::new(reload));
+        self
+    }
+
     /// Takes the address; port 0 takes any that is free.
     ///
     /// # Errors
@@ -81,6 +93,12 @@ impl Health {
     }
 
     fn answer(&self, method: &Method, path: &str, accept: Option<&HeaderValue>) -> Response<Full<Bytes>> {
+        if let (&Method::POST, "/reload", Some(reload)) = (method, path, &self.reload) {
+            return match reload() {
+                Ok(done) => text(StatusCode::OK, format!("{done}\n")),
+                Err(why) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{why}\n")),
+            };
+        }
         if method != Method::GET && method != Method::HEAD {
             return text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n".to_owned());
         }

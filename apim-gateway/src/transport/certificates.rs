@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use webpki::EndEntityCert;
@@ -29,12 +30,27 @@ impl Identity {
     ///
     /// [`TlsError`], also if key and certificate do not belong together.
     pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, TlsError> {
-        let key = certified(chain, key)?;
+        Ok(Self::of(certified(chain, key)?))
+    }
+
+    /// The same from DER.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError::Unusable`] if key and certificate do not belong together.
+    pub fn from_der(
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Self, TlsError> {
+        CertifiedKey::from_der(chain, key, &provider()).map(Self::of).map_err(TlsError::Unusable)
+    }
+
+    fn of(key: CertifiedKey) -> Self {
         let names = match key.end_entity_cert().map(EndEntityCert::try_from) {
             Ok(Ok(certificate)) => certificate.valid_dns_names().map(str::to_ascii_lowercase).collect(),
             _ => Vec::new(),
         };
-        Ok(Self { key: Arc::new(key), names })
+        Self { key: Arc::new(key), names }
     }
 
     /// The host names it is for.

@@ -42,6 +42,8 @@ struct Config {
     access_log: Option<gateway::AccessLogTo>,
     /// How many APIs have counters of their own at `/metrics`. Default 500.
     metrics_apis: Option<usize>,
+    /// The gateway's certificates by host, its balancers, its limits on clients.
+    listeners: gateway::Listeners,
 }
 
 fn main() -> ExitCode {
@@ -63,6 +65,7 @@ async fn serve(flags: Flags) -> Result<(), Failure> {
         shedding: config.shedding,
         access_log: config.access_log,
         metrics_apis: config.metrics_apis,
+        listeners: config.listeners,
     };
 
     let data = Data::open(&flags.data)?;

@@ -1,6 +1,8 @@
 //! A gateway with its listeners, put together from the libraries: what the `gateway` example runs alone, and
 //! what `all-in-one` runs beside a control plane.
 
+mod certificates;
+mod listeners;
 mod shedding;
 
 use std::path::Path;
@@ -22,6 +24,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::sync::watch;
 
+use certificates::Shown;
+
+pub use listeners::Listeners;
 pub use shedding::Shedding;
 
 /// Where Debian and most others keep the authorities that a machine trusts.
@@ -54,6 +59,8 @@ pub struct Config {
     pub access_log: Option<AccessLogTo>,
     /// How many APIs have counters of their own at `/metrics`. Default 500.
     pub metrics_apis: Option<usize>,
+    /// Certificates by host, balancers, limits on clients.
+    pub listeners: Listeners,
 }
 
 /// Where the access log goes.
@@ -77,6 +84,7 @@ pub struct Node {
     server: Bound<Gateway>,
     health: BoundHealth,
     access_log: Option<Arc<AccessLog>>,
+    shown: Arc<Shown>,
 }
 
 impl Node {
@@ -125,7 +133,8 @@ impl Node {
         let mut server = ServerConfig::default();
         server.http = Some(flags.listen(ports.http));
         server.https = Some(flags.listen(ports.https));
-        server.tls = Some(identity.server_config()?);
+        let shown = Shown::open(identity, config.tls, config.listeners.certificates.clone())?;
+        config.listeners.apply(&shown, &mut server)?;
         server.workers = workers;
         server.shedding = config.shedding.resolve()?;
         let server = Server::new(gateway.clone(), server).bind().or_fail("cannot start the gateway")?;
@@ -136,12 +145,14 @@ impl Node {
         });
         let knows = gateway.clone();
         let counted = gateway.clone();
+        let again = shown.clone();
         let health = health
             .with_why(move |request| knows.why(request))
-            .with_metrics(move || metrics.exposition(&counted));
+            .with_metrics(move || metrics.exposition(&counted))
+            .with_reload(move || again.reload().map_err(|error| error.to_string()));
         let health =
             health.bind(([127, 0, 0, 1], ports.health).into()).or_fail("cannot start the health port")?;
-        Ok(Self { gateway, server, health, access_log })
+        Ok(Self { gateway, server, health, access_log, shown })
     }
 
     /// Loads a source that never changes, and insists that all of it can be served: what is refused now would
@@ -178,9 +189,11 @@ impl Node {
         if let Some(log) = self.access_log {
             tokio::spawn(reopen_on_hangup(log));
         }
+        let reloading = tokio::spawn(self.shown.follow());
         tokio::spawn(self.health.run(ended(end.clone())));
         let served = self.server.run(ended(end)).await.or_fail("the gateway failed");
         following.abort();
+        reloading.abort();
         served
     }
 }

@@ -111,6 +111,16 @@ impl Identity {
         Ok(Self { chain, key: PrivateKeyDer::from_pem_file(key).or_fail(attempt)? })
     }
 
+    /// The certificate and those between it and its authority.
+    pub fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.chain
+    }
+
+    /// Its key.
+    pub fn key(&self) -> &PrivateKeyDer<'static> {
+        &self.key
+    }
+
     /// A TLS configuration with HTTP/2 and HTTP/1.1 by ALPN.
     ///
     /// # Errors
