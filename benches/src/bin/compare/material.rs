@@ -13,7 +13,7 @@ const TOKENS: usize = 1_000;
 
 /// Tokens in the scenario of tokens never seen: more than any memory of tokens here holds, so that when they
 /// come round again they are forgotten.
-const FRESH: usize = 100_000;
+pub(crate) const FRESH: usize = 200_000;
 
 /// Files and tokens.
 pub(crate) struct Material {
