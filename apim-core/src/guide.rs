@@ -126,7 +126,7 @@
 //!
 //! # Its test
 //!
-//! [`testing::Chain`](crate::testing::Chain) runs links in front of a backend that records; nothing listens, nothing waits,
+//! `testing::Chain` (feature `testing`) runs links in front of a backend that records; nothing listens, nothing waits,
 //! and time passes when the test says so.
 //!
 //! ```ignore
