@@ -155,10 +155,12 @@ struct Maker<'a> {
 impl<'a> Maker<'a> {
     fn value(&mut self, schema: &'a Value, depth: usize) -> Value {
         let Some(schema) = reference::resolve(self.document, schema) else { return Value::Null };
-        if depth == 0 || self.left == 0 {
+        // What ends with `null` for its depth counts as well: a level may be wide.
+        let Some(left) = self.left.checked_sub(1) else { return Value::Null };
+        self.left = left;
+        if depth == 0 {
             return Value::Null;
         }
-        self.left -= 1;
         for key in ["example", "default", "const"] {
             if let Some(value) = schema.get(key) {
                 return value.clone();

@@ -53,7 +53,13 @@ fn rows_are_those_of_the_reference_descriptions() {
     };
     for contract in contracts() {
         let name = contract.title().to_lowercase().replace(' ', "-");
-        let theirs = rows_of(&folder.join(format!("{name}-api.yaml")));
+        let file = folder.join(format!("{name}-api.yaml"));
+        // Of the contract for those who run the platform there is no description, and its rows are our own.
+        if !file.is_file() {
+            assert_eq!(name, "devops", "{} is missing", file.display());
+            continue;
+        }
+        let theirs = rows_of(&file);
         let ours: BTreeMap<_, _> = contract
             .operations()
             .iter()
