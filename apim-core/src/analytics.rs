@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
 
 use crate::clock::Timestamp;
 use crate::exchange::{Context, RequestId};
@@ -53,43 +54,172 @@ impl<'a> Outcome<'a> {
 /// One call, as analytics keeps it (spec: gateway-observability, section 1). Latencies in milliseconds.
 ///
 /// It borrows from the request's context, so that making it costs no more than reading it. A sink that keeps
-/// events serialises them, or copies the fields that it wants.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
+/// events serialises them, or copies the fields that it wants. There are two kinds, told apart by
+/// [`fault`](Self::fault); as JSON each has the members that the spec lists for it, and no others. What is not
+/// known is `UNKNOWN`, or −1.
+#[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs, reason = "the names are the wire's, and say it")]
 pub struct CallEvent<'a> {
     /// Which worker served the call, for sinks that have something for each; not part of the event itself.
-    #[serde(skip)]
     pub worker: Worker,
+    /// When the request's head had been read; as RFC 3339 has it in JSON.
     pub request_timestamp: Timestamp,
-    pub correlation_id: RequestId,
+    pub correlation_id: CorrelationId<'a>,
     pub key_type: &'static str,
     pub api_id: &'a str,
+    pub api_type: &'static str,
     pub api_name: &'a str,
     pub api_version: &'a str,
-    pub api_context: &'a str,
     pub api_creator: &'a str,
+    pub api_creator_tenant_domain: &'a str,
+    /// With the version.
+    pub api_context: &'a str,
     pub api_method: &'a str,
     pub api_resource_template: &'a str,
     pub destination: &'a str,
     pub application_id: &'a str,
     pub application_name: &'a str,
     pub application_owner: &'a str,
+    /// Where the gateway stands, as its operator calls it.
+    pub region_id: &'a str,
+    /// What kind of gateway it is.
+    pub gateway_type: &'static str,
+    pub user_agent_header: &'a str,
     pub user_name: &'a str,
     pub user_ip: IpAddr,
-    pub user_agent: &'a str,
-    pub proxy_response_code: u16,
-    /// −1 where the backend was not asked.
+    /// −1 where the client went away before it was answered.
+    pub proxy_response_code: i32,
+    /// −1 where the backend was not asked, or has not answered.
     pub target_response_code: i32,
+    pub response_cache_hit: bool,
     pub response_latency: u64,
     pub backend_latency: u64,
     pub request_mediation_latency: u64,
     pub response_mediation_latency: u64,
+    /// Bytes of the answer's body that have left. This and the following are in `properties`.
     pub response_size: u64,
-    /// The number of the fault, if it was one.
-    pub error_code: Option<u32>,
-    pub error_type: Option<&'static str>,
-    pub error_message: Option<&'static str>,
+    pub response_content_type: &'a str,
+    /// Of the certificate that the client was let in by; `N/A` without one.
+    pub common_name: &'a str,
+    /// Whether the API leads out of the organisation.
+    pub is_egress: bool,
+    /// What is special about the API, `DEFAULT` if nothing is.
+    pub subtype: &'static str,
+    /// Why the gateway has refused the call, or could not get an answer; none: the answer is the backend's, or
+    /// was meant to be given.
+    pub fault: Option<CallFault>,
+}
+
+/// Why a call failed (spec: gateway-observability, "Fault classification").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are the wire's, and say it")]
+pub struct CallFault {
+    pub error_type: &'static str,
+    /// The number that the caller was told.
+    pub error_code: u32,
+    /// The class within the type.
+    pub error_message: &'static str,
+}
+
+/// What ties a call to those of other services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CorrelationId<'a> {
+    /// What the client has sent.
+    Client(&'a str),
+    /// The request's own id, since the client has sent none.
+    Own(RequestId),
+}
+
+impl<'a> CorrelationId<'a> {
+    /// Of a request.
+    pub fn of(context: &'a Context) -> Self {
+        let sent = context.correlation_id.as_ref().and_then(|id| id.to_str().ok());
+        sent.map_or(Self::Own(context.request_id), Self::Client)
+    }
+}
+
+impl Serialize for CorrelationId<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Client(text) => serializer.serialize_str(text),
+            Self::Own(id) => id.serialize(serializer),
+        }
+    }
+}
+
+/// Serialises some fields under the names that they have on the wire.
+macro_rules! members {
+    ($map:ident, $($name:literal: $value:expr),* $(,)?) => {{
+        $($map.serialize_entry($name, &$value)?;)*
+    }};
+}
+
+impl Serialize for CallEvent<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        members!(map,
+            "eventType": if self.fault.is_some() { "fault" } else { "response" },
+            "requestTimestamp": format_args!("{}", self.request_timestamp),
+            "correlationId": self.correlation_id,
+            "keyType": self.key_type,
+            "apiId": self.api_id,
+            "apiType": self.api_type,
+            "apiName": self.api_name,
+            "apiVersion": self.api_version,
+            "apiCreator": self.api_creator,
+            "apiCreatorTenantDomain": self.api_creator_tenant_domain,
+            "applicationId": self.application_id,
+            "applicationName": self.application_name,
+            "applicationOwner": self.application_owner,
+            "regionId": self.region_id,
+            "gatewayType": self.gateway_type,
+            "proxyResponseCode": self.proxy_response_code,
+            "targetResponseCode": self.target_response_code,
+        );
+        match &self.fault {
+            Some(fault) => members!(map,
+                "errorType": fault.error_type,
+                "errorCode": fault.error_code,
+                "errorMessage": fault.error_message,
+            ),
+            None => members!(map,
+                "apiContext": self.api_context,
+                "apiMethod": self.api_method,
+                "apiResourceTemplate": self.api_resource_template,
+                "destination": self.destination,
+                "userAgentHeader": self.user_agent_header,
+                "userName": self.user_name,
+                "userIp": self.user_ip,
+                "responseCacheHit": self.response_cache_hit,
+                "responseLatency": self.response_latency,
+                "backendLatency": self.backend_latency,
+                "requestMediationLatency": self.request_mediation_latency,
+                "responseMediationLatency": self.response_mediation_latency,
+            ),
+        }
+        map.serialize_entry("properties", &Properties(self))?;
+        map.end()
+    }
+}
+
+/// What stands in an event's `properties`.
+struct Properties<'a>(&'a CallEvent<'a>);
+
+impl Serialize for Properties<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let event = self.0;
+        let mut map = serializer.serialize_map(Some(7))?;
+        members!(map,
+            "userName": event.user_name,
+            "apiContext": event.api_context,
+            "responseSize": event.response_size,
+            "responseContentType": event.response_content_type,
+            "commonName": event.common_name,
+            "isEgress": event.is_egress,
+            "subtype": event.subtype,
+        );
+        map.end()
+    }
 }
 
 /// Takes the events of calls.

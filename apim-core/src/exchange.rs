@@ -359,6 +359,8 @@ pub struct Context {
     pub slots: Extensions,
     /// The final status, once the answer leaves.
     pub status: Option<StatusCode>,
+    /// The answer's media type, if somebody on its way has kept it here, as analytics does.
+    pub content_type: Option<HeaderValue>,
     /// Bytes of the answer's body that have left so far.
     pub sent: u64,
     /// Whether the answer's body left whole.
@@ -399,6 +401,7 @@ impl Context {
             fault: None,
             slots: Extensions::new(),
             status: None,
+            content_type: None,
             sent: 0,
             finished: false,
             pinned: None,
@@ -464,6 +467,7 @@ impl Clone for Context {
             fault: self.fault.clone(),
             slots: self.slots.clone(),
             status: self.status,
+            content_type: self.content_type.clone(),
             sent: self.sent,
             finished: self.finished,
             pinned: self.pinned.clone(),

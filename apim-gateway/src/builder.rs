@@ -259,7 +259,7 @@ impl Builder {
         let mut parts =
             Parts::new(self.clock.clone()).with(self.throttle).with(proxies.clone()).with(texts.clone());
         let correlation = Correlation::new(self.config.correlation_header);
-        parts = parts.with(correlation.clone());
+        parts = parts.with(correlation.clone()).with(self.config.region);
         if let Some(sink) = self.analytics {
             parts = parts.with(sink);
         }

@@ -1,12 +1,29 @@
 //! One event for every call of a known API (spec: gateway-observability, section 1).
+//!
+//! An answer is a `response`, whatever its status, if the backend gave it or it was meant to be given; a `fault`, if
+//! the gateway has refused the call or could not get an answer. [`CallEvent`] says which members each kind has.
+//! These are not what they are in the original:
+//!
+//! | Member | Is here |
+//! |---|---|
+//! | `gatewayType` | `APIM` |
+//! | `userAgentHeader` | the header as it came; nothing guesses a browser and a platform from it |
+//! | `responseSize` | bytes that have left, also where no `Content-Length` announced them |
+//! | `errorMessage` | the class within `errorType`, as in the original's events, and not the text that callers read |
 
+mod fault;
 mod lines;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use apim_core::model::Api;
-use apim_core::{AnalyticsSink, BuildError, CallEvent, Context, Filter, Link, Outcome, Parts, Provide};
+use apim_core::model::{Api, ApiKind};
+use apim_core::{
+    AnalyticsSink, Answer, BuildError, CallEvent, CorrelationId, Fault, Filter, Link, Outcome, Parts, Provide,
+};
+use http::header::{CONTENT_TYPE, HeaderValue};
 
+use crate::auth::ByCertificate;
 use crate::deploy::Site;
 
 pub use lines::Lines;
@@ -15,12 +32,13 @@ pub use lines::Lines;
 pub struct Analytics {
     sink: Arc<dyn AnalyticsSink>,
     site: Arc<Site>,
+    region: Region,
 }
 
 impl Analytics {
     /// For one API, with the sink that takes the events.
-    pub fn new(sink: Arc<dyn AnalyticsSink>, site: Arc<Site>) -> Self {
-        Self { sink, site }
+    pub fn new(sink: Arc<dyn AnalyticsSink>, site: Arc<Site>, region: Region) -> Self {
+        Self { sink, site, region }
     }
 }
 
@@ -31,66 +49,111 @@ impl std::fmt::Debug for Analytics {
 }
 
 impl Filter for Analytics {
+    fn response(&self, answer: &mut Answer) -> Result<(), Fault> {
+        // A payload gets its media type when it is written, which happens now or a little later.
+        answer.write()?;
+        let (head, context) = answer.split_mut();
+        context.content_type = head.headers.get(CONTENT_TYPE).cloned();
+        Ok(())
+    }
+
     fn complete(&self, outcome: &Outcome<'_>) {
-        self.sink.record(&event(&self.site, outcome));
+        self.sink.record(&event(&self.site, &self.region, outcome));
+    }
+}
+
+/// Where a gateway stands, as its operator calls it: `regionId` of its events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Region(Arc<str>);
+
+impl Region {
+    /// Bytes of a name.
+    const LONGEST: usize = 64;
+
+    /// A region by its name.
+    ///
+    /// # Errors
+    ///
+    /// Why it is none: it is empty, has more than 64 bytes, or characters that do not print.
+    pub fn new(name: &str) -> Result<Self, &'static str> {
+        if !(1..=Self::LONGEST).contains(&name.len()) || name.chars().any(char::is_control) {
+            return Err("a region has a name of 1 to 64 bytes, without control characters");
+        }
+        Ok(Self(name.into()))
+    }
+}
+
+impl Default for Region {
+    /// WSO2's: `default`.
+    fn default() -> Self {
+        Self("default".into())
     }
 }
 
 const UNKNOWN: &str = "UNKNOWN";
 
 /// Everything in it is borrowed from where it is known, so that it costs no more than reading it.
-fn event<'a>(site: &'a Site, outcome: &Outcome<'a>) -> CallEvent<'a> {
+fn event<'a>(site: &'a Site, region: &'a Region, outcome: &Outcome<'a>) -> CallEvent<'a> {
     let api: &Api = &site.api;
     let context = outcome.context;
     let principal = context.principal.as_ref();
     let application = principal.and_then(|principal| principal.application.as_deref());
-    let fault = context.fault.as_deref();
-    let millis = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let code = |status: Option<http::StatusCode>| status.map_or(-1, |status| i32::from(status.as_u16()));
     CallEvent {
         worker: context.worker,
         request_timestamp: context.received_at,
-        correlation_id: context.request_id,
+        correlation_id: CorrelationId::of(context),
         key_type: context.key_type().as_str(),
         api_id: &api.id,
+        api_type: api_type(api.kind),
         api_name: &api.name,
         api_version: &api.version,
-        api_context: &site.context,
         api_creator: &api.provider,
+        api_creator_tenant_domain: &api.tenant,
+        api_context: &site.context,
         api_method: context.method.as_str(),
         api_resource_template: context.operation().map_or(UNKNOWN, |found| &found.path),
         destination: context.destination.as_deref().unwrap_or(UNKNOWN),
         application_id: application.map_or(UNKNOWN, |application| &application.id),
         application_name: application.map_or(UNKNOWN, |application| &application.name),
         application_owner: application.map_or(UNKNOWN, |application| &application.owner),
+        region_id: &region.0,
+        gateway_type: "APIM",
+        user_agent_header: text(context.user_agent.as_ref()),
         user_name: principal.map_or(UNKNOWN, |principal| &principal.user),
         user_ip: context.client_ip,
-        user_agent: user_agent(context),
-        proxy_response_code: context.status.map_or(0, |status| status.as_u16()),
-        target_response_code: context.backend_status.map_or(-1, |status| i32::from(status.as_u16())),
+        proxy_response_code: code(context.status),
+        target_response_code: code(context.backend_status),
+        // There is no cache that could have been hit, no API that leads out, and none that is special.
+        response_cache_hit: false,
         response_latency: millis(outcome.total()),
         backend_latency: millis(outcome.backend()),
         request_mediation_latency: millis(outcome.request_mediation()),
         response_mediation_latency: millis(outcome.response_mediation()),
         response_size: context.sent,
-        error_code: fault.map(|fault| fault.code().number),
-        error_type: fault.map(|fault| error_type(fault.code().number)),
-        error_message: fault.map(|fault| fault.code().message),
+        response_content_type: text(context.content_type.as_ref()),
+        common_name: ByCertificate::of(context).map_or("N/A", ByCertificate::user),
+        is_egress: false,
+        subtype: "DEFAULT",
+        fault: context.fault.as_deref().map(|fault| fault::classify(fault.code().number)),
     }
 }
 
-/// Header bytes are the client's; whatever is not plain text does not get into logs.
-fn user_agent(context: &Context) -> &str {
-    context.user_agent.as_ref().and_then(|value| value.to_str().ok()).unwrap_or(UNKNOWN)
+fn api_type(kind: ApiKind) -> &'static str {
+    match kind {
+        ApiKind::Http => "HTTP",
+        ApiKind::WebSocket => "WS",
+        _ => UNKNOWN,
+    }
 }
 
-/// The class of a fault (spec: gateway-observability, "Fault classification").
-fn error_type(code: u32) -> &'static str {
-    match code {
-        900_900..=900_999 => "AUTH",
-        900_800..=900_899 => "THROTTLED",
-        101_500..=101_599 | 303_001 => "TARGET_CONNECTIVITY",
-        _ => "OTHER",
-    }
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Header bytes are somebody's; whatever is not plain text does not get into logs.
+fn text(value: Option<&HeaderValue>) -> &str {
+    value.and_then(|value| value.to_str().ok()).unwrap_or(UNKNOWN)
 }
 
 /// `use: analytics` has no configuration; without a sink it does nothing.
@@ -104,7 +167,7 @@ impl Provide<Link> for Analytics {
 
     async fn build(_: Config, parts: &Parts) -> Result<Link, BuildError> {
         Ok(match parts.get::<Arc<dyn AnalyticsSink>>() {
-            Ok(sink) => Link::filter(Self::new(sink, parts.get()?)),
+            Ok(sink) => Link::filter(Self::new(sink, parts.get()?, parts.get()?)),
             Err(_) => Link::filter(Nobody),
         })
     }

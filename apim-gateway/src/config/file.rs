@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Gateway;
+use crate::analytics::Region;
 use crate::{auth, chain, correlation, deploy};
 
 /// The longest leeway that can be meant: with more, expired tokens live on.
@@ -67,6 +68,9 @@ pub struct File {
     /// sent to the backend, echoed. Default `activityid`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub correlation_header: Option<String>,
+    /// Where this gateway stands, as the events of calls tell it (`regionId`). Default `default`, at most 64 bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
 }
 
 impl File {
@@ -112,6 +116,11 @@ impl File {
                 correlation::ACTIVITY_ID
             }
         };
+        let region = self.region.as_deref().map_or_else(|| Ok(Region::default()), Region::new);
+        let region = region.unwrap_or_else(|error| {
+            mistakes.push(BuildError::at("region", error));
+            Region::default()
+        });
         if mistakes.is_empty() {
             let Self { handlers, formats, verifier, opaque, transports, .. } = self;
             let handlers = handlers.unwrap_or_else(chain::usual);
@@ -125,6 +134,7 @@ impl File {
                 leeway,
                 explanations,
                 correlation_header,
+                region,
             })
         } else {
             Err(ConfigError(mistakes))

@@ -12,6 +12,7 @@ use ipnet::IpNet;
 pub use file::{ConfigError, File};
 pub use limits::Limits;
 
+use crate::analytics::Region;
 use crate::{auth, chain, correlation};
 
 /// Of each kind and worker; about two megabytes when all are there.
@@ -39,6 +40,8 @@ pub struct Gateway {
     pub explanations: usize,
     /// The header that carries the [correlation] id.
     pub correlation_header: HeaderName,
+    /// Where the gateway stands.
+    pub region: Region,
 }
 
 impl Default for Gateway {
@@ -53,6 +56,7 @@ impl Default for Gateway {
             leeway: auth::JwtVerifier::USUAL_LEEWAY,
             explanations: USUAL_EXPLANATIONS,
             correlation_header: correlation::ACTIVITY_ID,
+            region: Region::default(),
         }
     }
 }

@@ -3,6 +3,9 @@
 use std::io::Write as _;
 use std::net::IpAddr;
 
+use apim_core::Timestamp;
+use apim_core::civil::Civil;
+
 /// The name of a member as it stands in an object, behind what stands before it.
 ///
 /// A constant, so that writing it is one copy of a length that the compiler knows.
@@ -82,10 +85,44 @@ impl<'a> Object<'a> {
         self
     }
 
-    /// A member without a value.
-    pub(crate) fn null(&mut self, member: &'static str) -> &mut Self {
+    /// A truth value.
+    pub(crate) fn truth(&mut self, member: &'static str, value: bool) -> &mut Self {
         self.out.extend_from_slice(member.as_bytes());
-        self.out.extend_from_slice(b"null");
+        self.out.extend_from_slice(if value { b"true" } else { b"false" });
+        self
+    }
+
+    /// A moment, as a text of the form that it prints in.
+    pub(crate) fn time(&mut self, member: &'static str, value: Timestamp) -> &mut Self {
+        let Civil { year, month, day, hour, minute, second, .. } = value.civil();
+        let mut text = *b"\"0000-00-00T00:00:00.000Z\"";
+        let fields = [
+            (1, 4, year),
+            (6, 2, month.into()),
+            (9, 2, day.into()),
+            (12, 2, hour.into()),
+            (15, 2, minute.into()),
+            (18, 2, second.into()),
+            (21, 3, value.as_millis() % 1000),
+        ];
+        for (at, digits, mut number) in fields {
+            for place in text[at..at + digits].iter_mut().rev() {
+                // A remainder by ten fits any integer.
+                *place = b'0' + (number % 10) as u8;
+                number /= 10;
+            }
+        }
+        self.out.extend_from_slice(member.as_bytes());
+        self.out.extend_from_slice(&text);
+        self
+    }
+
+    /// An object within it.
+    pub(crate) fn object(&mut self, member: &'static str, write: impl FnOnce(&mut Object<'_>)) -> &mut Self {
+        self.out.extend_from_slice(member.as_bytes());
+        let mut inner = Object { begin: self.out.len(), out: self.out };
+        write(&mut inner);
+        inner.end();
         self
     }
 
@@ -162,9 +199,9 @@ mod tests {
         }
         assert_eq!(
             written(|object| {
-                object.signed(member!("a"), -1).null(member!("b"));
+                object.signed(member!("a"), -1).truth(member!("b"), true).truth(member!("c"), false);
             }),
-            json!({"a": -1, "b": null})
+            json!({"a": -1, "b": true, "c": false})
         );
         for address in ["0.0.0.0", "192.0.2.255", "2001:db8::1"] {
             let address: IpAddr = address.parse().unwrap();
@@ -175,6 +212,23 @@ mod tests {
                 json!({"a": address.to_string()})
             );
         }
+        for millis in [0, 784_111_777_042, 951_782_400_999, u64::MAX] {
+            let time = Timestamp::from_millis(millis);
+            assert_eq!(
+                written(|object| {
+                    object.time(member!("a"), time);
+                }),
+                json!({"a": time.to_string()})
+            );
+        }
+        assert_eq!(
+            written(|object| {
+                object.object(member!("a"), |_| {}).object(member!("b"), |inner| {
+                    inner.number(member!("c"), 1).number(member!("d"), 2);
+                });
+            }),
+            json!({"a": {}, "b": {"c": 1, "d": 2}})
+        );
         assert_eq!(written(|_| {}), json!({}));
     }
 }

@@ -4,6 +4,7 @@ mod changes;
 mod configuration;
 mod cost;
 mod credentials;
+mod events;
 mod limits;
 mod mutual;
 mod panics;

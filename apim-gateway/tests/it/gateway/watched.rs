@@ -58,7 +58,7 @@ async fn the_correlation_header_has_the_name_that_the_operator_gave_it() {
 }
 
 /// The lines of a log, once there are so many.
-async fn lines(path: &Path, count: usize) -> Vec<Value> {
+pub(super) async fn lines(path: &Path, count: usize) -> Vec<Value> {
     let until = tokio::time::Instant::now() + LIMIT;
     loop {
         let text = std::fs::read_to_string(path).unwrap_or_default();
