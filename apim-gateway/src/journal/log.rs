@@ -11,6 +11,9 @@ pub(super) enum Sink {
     File(Log),
     /// To whoever started the process.
     Stdout,
+    /// To a test that waits for them.
+    #[cfg(test)]
+    Sender(std::sync::mpsc::Sender<Vec<u8>>),
 }
 
 impl Sink {
@@ -18,6 +21,10 @@ impl Sink {
         match self {
             Self::File(log) => log.write(lines),
             Self::Stdout => io::stdout().lock().write_all(lines),
+            #[cfg(test)]
+            Self::Sender(_) if lines.is_empty() => Ok(()),
+            #[cfg(test)]
+            Self::Sender(test) => test.send(lines.to_vec()).map_err(io::Error::other),
         }
     }
 
@@ -29,6 +36,8 @@ impl Sink {
                 Ok(())
             }
             Self::Stdout => Ok(()),
+            #[cfg(test)]
+            Self::Sender(_) => Ok(()),
         }
     }
 }
@@ -38,6 +47,8 @@ impl fmt::Display for Sink {
         match self {
             Self::File(log) => write!(f, "{}", log.path.display()),
             Self::Stdout => f.write_str("standard output"),
+            #[cfg(test)]
+            Self::Sender(_) => f.write_str("a test"),
         }
     }
 }
