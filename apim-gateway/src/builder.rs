@@ -263,6 +263,9 @@ impl Builder {
         if let Some(sink) = self.analytics {
             parts = parts.with(sink);
         }
+        if let Some(metrics) = self.observers.metrics.clone() {
+            parts = parts.with(metrics);
+        }
         for add in self.parts {
             parts = add(parts);
         }

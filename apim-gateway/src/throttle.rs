@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use crate::auth::ByCertificate;
 use crate::deploy::{SUBSCRIPTIONLESS, Site, UNAUTHENTICATED, UNLIMITED, View};
+use crate::metrics::Metrics;
 
 /// Asks the throttle engine about every limit that a call is under, all at once.
 ///
@@ -26,6 +27,7 @@ use crate::deploy::{SUBSCRIPTIONLESS, Site, UNAUTHENTICATED, UNLIMITED, View};
 pub struct Throttle {
     site: Arc<Site>,
     engine: Arc<dyn ThrottleEngine>,
+    metrics: Option<Metrics>,
 }
 
 /// Nothing to configure.
@@ -156,6 +158,12 @@ impl Throttle {
         Ok(keys)
     }
 
+    fn count(&self, context: &Context, keys: &Keys<'_>, decision: &Decision) {
+        if let Some(metrics) = &self.metrics {
+            metrics.throttled(context.worker, keys.as_slice(), decision);
+        }
+    }
+
     /// The API's own policy makes the operations' ineffective.
     fn advanced<'a>(&'a self, keys: &mut Keys<'a>, view: &View, context: &'a Context) -> Result<(), Fault> {
         let limited = |name: &&apim_core::model::PolicyName| name.as_str() != UNLIMITED;
@@ -181,7 +189,10 @@ impl Prompt for Throttle {
         let caller = Caller::default();
         let decided = match self.keys(context, &caller) {
             Ok(keys) if keys.count == 0 => return Step::Done(Ok(Flow::Continue)),
-            Ok(keys) => self.engine.take_now(keys.as_slice(), Cost::ONE),
+            Ok(keys) => {
+                let decided = self.engine.take_now(keys.as_slice(), Cost::ONE);
+                decided.inspect(|decision| self.count(context, &keys, decision))
+            }
             Err(fault) => return Step::Done(Err(fault)),
         };
         if let Some(decision) = decided {
@@ -190,7 +201,9 @@ impl Prompt for Throttle {
         Step::wait(async move {
             let caller = Caller::default();
             let keys = self.keys(context, &caller)?;
-            outcome(self.engine.take(keys.as_slice(), Cost::ONE).await)
+            let decision = self.engine.take(keys.as_slice(), Cost::ONE).await;
+            self.count(context, &keys, &decision);
+            outcome(decision)
         })
     }
 }
@@ -240,7 +253,8 @@ impl Provide<Link> for Throttle {
     type Config = Config;
 
     async fn build(_: Config, parts: &Parts) -> Result<Link, BuildError> {
-        Ok(Link::prompt(Self { site: parts.get()?, engine: parts.get()? }))
+        let metrics = parts.get().ok();
+        Ok(Link::prompt(Self { site: parts.get()?, engine: parts.get()?, metrics }))
     }
 }
 

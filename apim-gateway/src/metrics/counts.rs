@@ -6,6 +6,7 @@ use apim_core::{Context, Outcome};
 
 use super::Kind;
 use super::exposition::Exposition;
+use super::limits::Limits;
 
 /// Upper bounds of buckets in microseconds, from what a gateway adds to what a client gives up after.
 const BOUNDS: [u64; 16] = [
@@ -44,6 +45,7 @@ pub(super) struct Counts {
     /// By code and rule; few enough to be looked through.
     refusals: Vec<((u32, &'static str), u64)>,
     other_refusals: u64,
+    pub(super) limits: Limits,
 }
 
 impl Counts {
@@ -111,6 +113,7 @@ impl Counts {
             self.count_refusals(*kind, *times);
         }
         self.other_refusals += other.other_refusals;
+        self.limits.add(&other.limits);
     }
 
     pub(super) fn write(&self, labels: &[(Box<str>, Box<str>)], out: &mut Exposition) {
@@ -153,6 +156,7 @@ impl Counts {
             out,
         );
         self.write_refusals(out);
+        self.limits.write(out);
     }
 
     fn write_requests(&self, labels: &[(Box<str>, Box<str>)], out: &mut Exposition) {

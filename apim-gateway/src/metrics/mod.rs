@@ -21,13 +21,21 @@
 //! | `apim_gateway_mediation_duration_seconds` | histogram: from the head until the backend is asked |
 //! | `apim_gateway_backend_responses_total` | `class` (`none`: no response) |
 //! | `apim_gateway_refusals_total` | `code`, `rule`; at most 128 of them, then `other` |
+//! | `apim_gateway_throttle_decisions_total` | `level`, `decision` (`allowed`, `refused`): a call that passes has passed each of its limits |
+//! | `apim_gateway_connections_open` | `listener` (`http`, `https`) |
+//! | `apim_gateway_connections_accepted_total` | `listener` |
+//! | `apim_gateway_connections_refused_total` | `reason`: `client` (it has too many), `balancer` (no PROXY header), `tls` (none was agreed on), `system` |
+//! | `apim_gateway_requests_shed_total` | `reason`: `overload` ([`Shedding`](crate::server::Shedding)), `in_flight` (too many at once) |
 //! | `apim_gateway_apis`, `apim_gateway_snapshot_revision`, `apim_gateway_snapshot_age_seconds` | |
 //! | `apim_build_info`, `process_*` | as Prometheus' own clients have them |
 //!
-//! Whoever runs a gateway adds what only they know by [`Metrics::with`].
+//! Those of connections and of shed requests are counted by the server, and are there once it is
+//! [watched](Metrics::watch). Whoever runs a gateway adds what only they know by [`Metrics::with`].
 
 mod counts;
+mod doors;
 mod exposition;
+mod limits;
 mod process;
 
 use std::collections::HashMap;
@@ -36,9 +44,11 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use apim_core::model::{Api, ApiId};
-use apim_core::{Context, Outcome, PerWorker};
+use apim_core::throttle::{Decision, Key};
+use apim_core::{Context, Outcome, PerWorker, Worker};
 
 use crate::Gateway;
+use crate::server::Traffic;
 use counts::Counts;
 use exposition::Exposition;
 
@@ -50,6 +60,7 @@ struct Inner {
     workers: PerWorker<Counts>,
     apis: Mutex<Apis>,
     most_apis: usize,
+    servers: Mutex<Vec<Traffic>>,
     others: Mutex<Vec<Other>>,
 }
 
@@ -92,6 +103,7 @@ impl Metrics {
             workers: PerWorker::new(workers, Counts::default),
             apis: Mutex::default(),
             most_apis,
+            servers: Mutex::default(),
             others: Mutex::default(),
         }))
     }
@@ -111,6 +123,11 @@ impl Metrics {
         self
     }
 
+    /// Adds the connections of a server, and the requests that it did not let in.
+    pub fn watch(&self, server: Traffic) {
+        self.0.servers.lock().unwrap_or_else(PoisonError::into_inner).push(server);
+    }
+
     /// Everything counted so far, in the text format 0.0.4.
     pub fn exposition(&self, gateway: &Gateway) -> String {
         let mut sum = Counts::default();
@@ -122,6 +139,7 @@ impl Metrics {
             let apis = self.0.apis.lock().unwrap_or_else(PoisonError::into_inner);
             sum.write(&apis.labels, &mut out);
         }
+        doors::write(&self.0.servers.lock().unwrap_or_else(PoisonError::into_inner), &mut out);
         gateway_state(gateway, &mut out);
         for other in self.0.others.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             out.single(other.name, other.help, other.kind, (other.value)());
@@ -146,6 +164,11 @@ impl Metrics {
     /// A request that the router knew no API for.
     pub(crate) fn unrouted(&self, outcome: &Outcome<'_>) {
         self.0.workers.of(outcome.context.worker).end(outcome, None);
+    }
+
+    /// A call was held against limits.
+    pub(crate) fn throttled(&self, worker: Worker, keys: &[Key<'_>], decision: &Decision) {
+        self.0.workers.of(worker).limits.decided(keys, decision);
     }
 
     /// Where an API is counted: 0 for all the others, its own number otherwise.

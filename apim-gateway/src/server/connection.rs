@@ -28,6 +28,7 @@ use super::extended::{self, Handshake};
 use super::proxy;
 use super::socket::{Slot, Socket};
 use super::stream::Streams;
+use super::traffic::{Closed, Door};
 use super::worker::{CLOSING, LEAVING, SERVING, Shared};
 use super::{Limits, Serve};
 use crate::rescue::REQUEST_ID;
@@ -83,6 +84,7 @@ impl Protocols {
 
 /// Serves a clear-text connection.
 pub(super) async fn plain<S: Serve>(shared: Arc<Shared<S>>, mut tcp: TcpStream) {
+    let _visit = shared.traffic.enter(Door::Http);
     let arrived = arrived(&shared, &mut tcp, &shared.http_balancers, false);
     let Some(Arrived { peer, .. }) = &arrived.await else { return };
     let speaks_h2 = speaks_h2(&tcp);
@@ -93,6 +95,7 @@ pub(super) async fn plain<S: Serve>(shared: Arc<Shared<S>>, mut tcp: TcpStream) 
 
 /// Serves a TLS connection.
 pub(super) async fn encrypted<S: Serve>(shared: Arc<Shared<S>>, mut tcp: TcpStream, tls: TlsAcceptor) {
+    let _visit = shared.traffic.enter(Door::Https);
     let arrived = arrived(&shared, &mut tcp, &shared.https_balancers, true);
     let Some(Arrived { peer, .. }) = &arrived.await else { return };
     let handshake = tokio::time::timeout(shared.limits.handshake_timeout, tls.accept(tcp));
@@ -103,8 +106,14 @@ pub(super) async fn encrypted<S: Serve>(shared: Arc<Shared<S>>, mut tcp: TcpStre
             let session = Session::of(agreed);
             serve(shared.clone(), stream, *peer, h2, session).await;
         }
-        Ok(Err(error)) => tracing::debug!(%error, client = %peer.address, "no TLS was agreed on"),
-        Err(_) => tracing::debug!(client = %peer.address, "the TLS handshake took too long"),
+        Ok(Err(error)) => {
+            shared.traffic.close(Closed::Tls);
+            tracing::debug!(%error, client = %peer.address, "no TLS was agreed on");
+        }
+        Err(_) => {
+            shared.traffic.close(Closed::Tls);
+            tracing::debug!(client = %peer.address, "the TLS handshake took too long");
+        }
     }
 }
 
@@ -121,16 +130,21 @@ async fn arrived<S: Serve>(
     balancers: &[IpNet],
     tls: bool,
 ) -> Option<Arrived> {
-    let mut peer = accepted(tcp, tls)?;
+    let Some(mut peer) = accepted(tcp, tls) else {
+        shared.traffic.close(Closed::System);
+        return None;
+    };
     let address = peer.address.ip().to_canonical();
     if balancers.iter().any(|network| network.contains(&address)) {
         match tokio::time::timeout(shared.limits.handshake_timeout, proxy::take(tcp)).await {
             Ok(Ok(client)) => peer.address = client.unwrap_or(peer.address),
             Ok(Err(error)) => {
+                shared.traffic.close(Closed::Balancer);
                 tracing::debug!(%error, balancer = %address, "a connection does not say whose it is");
                 return None;
             }
             Err(_) => {
+                shared.traffic.close(Closed::Balancer);
                 tracing::debug!(balancer = %address, "a connection took too long to say whose it is");
                 return None;
             }
@@ -141,6 +155,7 @@ async fn arrived<S: Serve>(
         Some(clients) => {
             let seat = clients.enter(peer.address.ip());
             if seat.is_none() {
+                shared.traffic.close(Closed::Client);
                 tracing::debug!(client = %peer.address, "a client has too many connections");
                 return None;
             }

@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 
 use super::shedding::{Line, Shedding, Turn};
 use super::socket::Slot;
+use super::traffic::{Own, Shed};
 
 /// Of so many requests one has the line measured.
 const SAMPLE: usize = 8;
@@ -34,7 +35,9 @@ pub(super) struct Gauge {
     retry_after: HeaderValue,
     /// None where requests are never refused for the line's length.
     shedding: Option<Measured>,
+    /// Since the worker has last kept up.
     refused: AtomicU64,
+    traffic: Own,
 }
 
 /// What is measured, for a worker that refuses by it.
@@ -67,7 +70,7 @@ struct Joined {
 
 impl Gauge {
     /// For a worker that may have so many requests in flight.
-    pub(super) fn new(worker: Worker, shedding: Option<&Shedding>, most: usize) -> Self {
+    pub(super) fn new(worker: Worker, shedding: Option<&Shedding>, most: usize, traffic: Own) -> Self {
         let seconds = shedding.map_or(1, |shedding| shedding.retry_after.as_secs().max(1));
         let measured = |shedding: &Shedding| Measured {
             line: Mutex::new(Line::new(shedding)),
@@ -89,6 +92,7 @@ impl Gauge {
             retry_after: HeaderValue::from(seconds),
             shedding: shedding.map(measured),
             refused: AtomicU64::new(0),
+            traffic,
         }
     }
 
@@ -104,11 +108,13 @@ impl Gauge {
 
     /// Whether a request that has begun may go on.
     pub(super) fn admits(&self) -> bool {
-        let admitted = self.in_flight.load(Relaxed) <= self.most && !self.is_too_busy();
-        if !admitted {
-            self.refused.store(self.refused.load(Relaxed) + 1, Relaxed);
+        let full = self.in_flight.load(Relaxed) > self.most;
+        if !full && !self.is_too_busy() {
+            return true;
         }
-        admitted
+        self.refused.store(self.refused.load(Relaxed) + 1, Relaxed);
+        self.traffic.shed(if full { Shed::InFlight } else { Shed::Overload });
+        false
     }
 
     fn is_too_busy(&self) -> bool {

@@ -19,6 +19,7 @@ pub mod proxy;
 mod shedding;
 mod socket;
 mod stream;
+mod traffic;
 mod worker;
 
 use std::fmt;
@@ -34,6 +35,8 @@ use ipnet::IpNet;
 
 use listen::Listeners;
 pub use shedding::Shedding;
+pub use traffic::Traffic;
+pub(crate) use traffic::{Closed, Door, Shed};
 
 use crate::transport::certificates::Certificates;
 
@@ -238,7 +241,7 @@ impl<S: Serve> Server<S> {
         if http.is_none() && https.is_none() {
             return Err(ServerError::Nothing);
         }
-        Ok(Bound { service, config, workers, http, https })
+        Ok(Bound { service, config, workers, traffic: Traffic::new(workers), http, https })
     }
 
     /// Listens until `shutdown` is ready, then drains.
@@ -256,6 +259,7 @@ pub struct Bound<S> {
     service: S,
     config: ServerConfig,
     workers: usize,
+    traffic: Traffic,
     http: Option<Listeners>,
     https: Option<Listeners>,
 }
@@ -269,6 +273,11 @@ impl<S: Serve> Bound<S> {
     /// Where it listens for TLS connections.
     pub fn https_addr(&self) -> Option<SocketAddr> {
         self.https.as_ref().map(|listeners| listeners.address)
+    }
+
+    /// What its workers count at its doors, for [`Metrics::watch`](crate::metrics::Metrics::watch).
+    pub fn traffic(&self) -> Traffic {
+        self.traffic.clone()
     }
 
     /// Serves until `shutdown` is ready, then drains: no new connection is taken, the answer to the next

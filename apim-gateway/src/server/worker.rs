@@ -15,6 +15,7 @@ use tokio_rustls::TlsAcceptor;
 use super::clients::Clients;
 use super::connection::{self, Protocols};
 use super::gauge::{self, Gauge};
+use super::traffic::{Closed, Own};
 use super::{Bound, Limits, Serve, ServerError};
 use crate::transport::certificates::Certificates;
 use crate::transport::watch::Sweep;
@@ -34,6 +35,7 @@ pub(super) struct Shared<S> {
     pub(super) protocols: Protocols,
     pub(super) sweep: Arc<Sweep>,
     pub(super) gauge: Arc<Gauge>,
+    pub(super) traffic: Own,
     pub(super) stage: AtomicU8,
     pub(super) certificates: Option<Certificates>,
     pub(super) clients: Option<Arc<Clients>>,
@@ -50,7 +52,7 @@ pub(super) const CLOSING: u8 = 2;
 
 /// Starts all workers and waits for them.
 pub(super) async fn run_all<S: Serve>(bound: Bound<S>, shutdown: Shutdown) -> Result<(), ServerError> {
-    let Bound { service, config, workers, http, https } = bound;
+    let Bound { service, config, workers, traffic, http, https } = bound;
     let mut http = http.map(|listeners| listeners.sockets.into_iter());
     let mut https = https.map(|listeners| listeners.sockets.into_iter());
     let (stop, stopping) = watch::channel(false);
@@ -64,8 +66,10 @@ pub(super) async fn run_all<S: Serve>(bound: Bound<S>, shutdown: Shutdown) -> Re
         };
         let sweep = Arc::default();
         let requests = config.limits.requests.div_ceil(workers);
+        let traffic = traffic.of(Worker(index));
         let shared = Shared {
-            gauge: Arc::new(Gauge::new(Worker(index), config.shedding.as_ref(), requests)),
+            gauge: Arc::new(Gauge::new(Worker(index), config.shedding.as_ref(), requests, traffic.clone())),
+            traffic,
             service: service.clone(),
             worker: Worker(index),
             protocols: Protocols::new(&config.limits, &sweep),
@@ -136,8 +140,8 @@ async fn run<S: Serve>(
             _ = stopping.wait_for(|stop| *stop) => break,
             Some(_) = connections.join_next() => {}
             () = shared.gauge.opened(), if closed => {}
-            tcp = accept(http.as_ref()), if !full => spawn(&mut connections, &shared, tcp, None),
-            tcp = accept(https.as_ref()), if !full => spawn(&mut connections, &shared, tcp, tls.as_ref()),
+            tcp = accept(http.as_ref(), &shared.traffic), if !full => spawn(&mut connections, &shared, tcp, None),
+            tcp = accept(https.as_ref(), &shared.traffic), if !full => spawn(&mut connections, &shared, tcp, tls.as_ref()),
         }
     }
     // Who has been connected by the system but not been accepted yet was promised an answer too.
@@ -152,11 +156,12 @@ async fn run<S: Serve>(
 }
 
 /// The next connection; none if the system has no sockets left just now.
-async fn accept(listener: Option<&tokio::net::TcpListener>) -> Option<TcpStream> {
+async fn accept(listener: Option<&tokio::net::TcpListener>, traffic: &Own) -> Option<TcpStream> {
     let Some(listener) = listener else { return std::future::pending().await };
     match listener.accept().await {
         Ok((tcp, _)) => Some(tcp),
         Err(error) => {
+            traffic.close(Closed::System);
             tracing::warn!(%error, "a connection could not be accepted");
             tokio::time::sleep(BREATH).await;
             None

@@ -4,12 +4,15 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use apim_core::{Body, Peer, Shutdown, Worker};
-use apim_gateway::server::{Serve, Server, ServerConfig, Shedding};
+use apim_gateway::Gateway;
+use apim_gateway::metrics::Metrics;
+use apim_gateway::server::{Serve, Server, ServerConfig, Shedding, Traffic};
 use http::{Request, Response};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::bench::{LIMIT, Wire};
+use crate::gateway::page::Page;
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -39,6 +42,14 @@ impl Serve for Costs {
 
 /// A server with one worker, until the sender is dropped.
 fn start(costs: Costs, change: impl FnOnce(&mut ServerConfig)) -> (SocketAddr, oneshot::Sender<()>) {
+    let (address, stop, _) = start_counting(costs, change);
+    (address, stop)
+}
+
+fn start_counting(
+    costs: Costs,
+    change: impl FnOnce(&mut ServerConfig),
+) -> (SocketAddr, oneshot::Sender<()>, Traffic) {
     let mut config = ServerConfig::default();
     config.http = Some(([127, 0, 0, 1], 0).into());
     config.workers = 1;
@@ -46,8 +57,9 @@ fn start(costs: Costs, change: impl FnOnce(&mut ServerConfig)) -> (SocketAddr, o
     let bound = Server::new(costs, config).bind().unwrap();
     let address = bound.http_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
+    let traffic = bound.traffic();
     tokio::spawn(bound.run(Shutdown::new(async { drop(stopped.await) })));
-    (address, stop)
+    (address, stop, traffic)
 }
 
 /// What a crowd of clients got, each asking as soon as it was answered.
@@ -89,14 +101,31 @@ async fn crowd(address: SocketAddr, clients: usize, time: Duration) -> Got {
     all
 }
 
+/// What a server has counted of those whom it did not let in.
+#[derive(Debug, PartialEq)]
+struct Shed {
+    overload: usize,
+    in_flight: usize,
+}
+
+async fn shed(traffic: Traffic) -> Shed {
+    let metrics = Metrics::new(1, 1);
+    metrics.watch(traffic);
+    let page = Page::read(&metrics.exposition(&Gateway::builder().build().await.unwrap()));
+    let count =
+        |reason: &str| page.count(&format!("apim_gateway_requests_shed_total{{reason=\"{reason}\"}}"));
+    Shed { overload: count("overload"), in_flight: count("in_flight") }
+}
+
 /// Two milliseconds of work for each request of two hundred clients are a line of 400 ms, whatever the machine.
 const DEAR: Costs = Costs::Work(Duration::from_millis(2));
 
 #[tokio::test]
 async fn a_worker_that_cannot_keep_up_refuses_some_and_goes_on_answering_the_rest() {
-    let (address, _stop) = start(DEAR, |_| {});
+    let (address, _stop, traffic) = start_counting(DEAR, |_| {});
     let got = crowd(address, 200, Duration::from_secs(2)).await;
     assert!(got.refused > 20, "{got:?}");
+    assert_eq!(shed(traffic).await, Shed { overload: got.refused, in_flight: 0 });
     // A thousand at best; what others leave of the machine is not ours to say.
     assert!(got.answered > 100, "{got:?}");
 }
@@ -141,12 +170,13 @@ async fn when_the_crowd_is_gone_nobody_is_refused_any_more() {
 
 #[tokio::test]
 async fn there_are_never_more_requests_in_flight_than_there_may_be() {
-    let (address, _stop) = start(Costs::Patience(Duration::from_millis(300)), |config| {
+    let (address, _stop, traffic) = start_counting(Costs::Patience(Duration::from_millis(300)), |config| {
         config.limits.requests = 5;
         config.shedding = None;
     });
     let got = crowd(address, 20, Duration::from_millis(100)).await;
     assert!(got.answered == 5 && got.refused >= 15, "{got:?}");
+    assert_eq!(shed(traffic).await, Shed { overload: 0, in_flight: got.refused });
 }
 
 #[tokio::test]

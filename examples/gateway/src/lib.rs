@@ -138,6 +138,7 @@ impl Node {
         server.workers = workers;
         server.shedding = config.shedding.resolve()?;
         let server = Server::new(gateway.clone(), server).bind().or_fail("cannot start the gateway")?;
+        metrics.watch(server.traffic());
         let ready = gateway.clone();
         let health = Health::new(move || match ready.ready() {
             true => Ok(()),

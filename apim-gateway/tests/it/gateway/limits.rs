@@ -6,9 +6,11 @@ use apim_core::Timestamp;
 use apim_core::event::Change;
 use apim_core::testing::ManualClock;
 use apim_core::throttle::Level;
+use apim_gateway::metrics::Metrics;
 use apim_throttle::LocalEngine;
 use serde_json::{Value, json};
 
+use crate::gateway::page::Page;
 use crate::gateway::world::{Bench, NOW, application, change, pets, policy};
 
 fn quota(kind: &str, name: &str, requests: u64) -> Change {
@@ -140,4 +142,32 @@ async fn who_has_a_name_is_counted_by_it_and_the_others_as_anonymous() {
         engine.snapshot().into_iter().map(|usage| (usage.level, usage.subject[0].clone())).collect();
     counted.sort();
     assert_eq!(counted, [(Level::Subscription, "app-1".into()), (Level::Anonymous, "203.0.113.9".into())]);
+}
+
+#[tokio::test]
+async fn decisions_are_counted_by_level() {
+    let metrics = Metrics::new(2, 10);
+    let given = metrics.clone();
+    let bench = Bench::with(|builder| builder.metrics(given)).await;
+    bench.apply(application("app-1", "10PerMin")).await;
+    let token = bench.token(json!({}));
+    pass(&bench, &token, 10).await;
+    for _ in 0..3 {
+        assert_eq!(bench.with_token(&token).await.verdict(), (429, "900803".into()));
+    }
+    assert_eq!(bench.get("/petstore/1.0.0/open", &[]).await.verdict().0, 200);
+    let page = Page::read(&metrics.exposition(&bench.gateway));
+    let name = "apim_gateway_throttle_decisions_total";
+    let counted = page.samples.iter().filter(|(series, _)| series.starts_with(name));
+    let counted: Vec<_> =
+        counted.map(|(series, count)| (series.strip_prefix(name).unwrap(), *count)).collect();
+    assert_eq!(
+        counted,
+        [
+            ("{level=\"anonymous\",decision=\"allowed\"}", 1.0),
+            ("{level=\"application\",decision=\"allowed\"}", 10.0),
+            ("{level=\"application\",decision=\"refused\"}", 3.0),
+            ("{level=\"subscription\",decision=\"allowed\"}", 10.0),
+        ]
+    );
 }
