@@ -21,7 +21,7 @@ use crate::chain::{Chain, Erased, Source, Transports};
 use crate::config;
 use crate::correlation::Correlation;
 use crate::deploy::{Current, Deployer, Site};
-use crate::gateway::{Gateway, Ids, Inner, Proxies, Texts};
+use crate::gateway::{Gateway, Ids, Inner, Proxies, Tenures, Texts};
 use crate::metrics::Metrics;
 use crate::observer::Observers;
 use crate::throttle::Unlimited;
@@ -305,6 +305,9 @@ impl Builder {
         };
         // A list that no API could be deployed with is refused now, and not with each API.
         chain.build(Arc::new(Site::new(&probe()?)?)).await?;
+        let outlive = self.config.websockets_outlive_credentials;
+        let tenures =
+            Tenures::new(self.workers, current.clone(), self.clock.clone(), self.config.leeway, outlive);
         Ok(Gateway::new(Inner {
             deployer: Deployer::new(chain, self.clock.clone(), current.clone()),
             current,
@@ -317,6 +320,7 @@ impl Builder {
             correlation,
             unrouted: self.observers.unrouted(),
             records: Records::new(self.workers, self.config.explanations),
+            tenures,
         }))
     }
 }

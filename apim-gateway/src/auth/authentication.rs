@@ -16,6 +16,7 @@ use super::credential::{Credential, Readers};
 use super::jwt::invalid;
 use super::mutual::ByCertificate;
 use crate::deploy::{KeyDigest, Site, View};
+use crate::gateway::{Opening, Unlocked};
 
 /// Takes the credential out of the request and makes a principal of it.
 ///
@@ -95,9 +96,8 @@ impl Authentication {
     fn unlock(&self, exchange: &mut Exchange, presented: &str) -> Result<Flow, Fault> {
         let context = exchange.context();
         let view = View::of(context).ok_or_else(|| Fault::new(fault::UNCLASSIFIED))?;
-        let key = view
-            .key(&KeyDigest::of(presented.as_bytes()))
-            .ok_or_else(|| invalid("unknown API key").rule("api-key.known"))?;
+        let digest = KeyDigest::of(presented.as_bytes());
+        let key = view.key(&digest).ok_or_else(|| invalid("unknown API key").rule("api-key.known"))?;
         if key.expires_at.is_some_and(|at| at <= self.clock.now()) {
             let expired = Fault::new(fault::TOKEN_EXPIRED).because("Renew the API key and try again");
             let expired = expired.rule("api-key.expires").wanted(self.clock.now()).found(&key.id);
@@ -123,7 +123,11 @@ impl Authentication {
         let mut principal = Principal::new(application.owner.clone());
         principal.application = Some(application.clone());
         principal.key_type = key.key_type;
-        exchange.context_mut().principal = Some(principal);
+        let context = exchange.context_mut();
+        context.principal = Some(principal);
+        if context.slots.get::<Opening>().is_some() {
+            context.slots.insert(Unlocked(digest));
+        }
         Ok(Flow::Continue)
     }
 }

@@ -123,11 +123,23 @@ impl Mutual {
     ///
     /// 900901, if a certificate is demanded and there is none that is good.
     pub(crate) fn check(&self, context: &Context, now: Timestamp) -> Result<Option<ByCertificate>, Fault> {
-        let shown = context.slots.get::<ClientCertificate>();
-        let accepted = shown.ok_or("no certificate was shown").and_then(|shown| self.accept(shown, now));
-        match accepted {
+        let judged = self.judge(context.slots.get(), now);
+        judged.map_err(|why| invalid(format!("client certificate: {why}")))
+    }
+
+    /// The same of what a connection has shown.
+    ///
+    /// # Errors
+    ///
+    /// Why it is not enough.
+    pub(crate) fn judge(
+        &self,
+        shown: Option<&ClientCertificate>,
+        now: Timestamp,
+    ) -> Result<Option<ByCertificate>, &'static str> {
+        match shown.ok_or("no certificate was shown").and_then(|shown| self.accept(shown, now)) {
             Ok(accepted) => Ok(Some(accepted)),
-            Err(why) if self.mandatory => Err(invalid(format!("client certificate: {why}"))),
+            Err(why) if self.mandatory => Err(why),
             Err(_) => Ok(None),
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use apim_core::model::{
-    Application, AuthType, KeyType, LifecycleState, Subscription as Leave, SubscriptionState,
+    Api, Application, AuthType, KeyType, LifecycleState, Subscription as Leave, SubscriptionState,
 };
 use apim_core::{BuildError, Exchange, Fault, Filter, Flow, Link, Parts, Principal, Provide, fault};
 use schemars::JsonSchema;
@@ -29,7 +29,7 @@ pub struct Config {}
 impl Subscription {
     fn find(&self, view: &View, principal: &Principal) -> Result<Found, Fault> {
         let api = &self.site.api;
-        let needed = api.subscriptions && api.state != LifecycleState::Prototyped;
+        let needed = is_needed(api);
         let (application, mapped) = match (&principal.application, &principal.claims) {
             (Some(application), _) => (Some(application.clone()), None),
             (None, Some(claims)) => {
@@ -62,23 +62,42 @@ impl Subscription {
             }
             None => return Ok(Found { application: Some(application), subscription: None, key_type }),
         };
-        match subscription.state {
-            SubscriptionState::Unblocked => {}
-            SubscriptionState::ProdOnlyBlocked
-                if key_type.unwrap_or(principal.key_type) == KeyType::Sandbox => {}
-            SubscriptionState::Blocked | SubscriptionState::ProdOnlyBlocked => {
-                return Err(Fault::new(fault::SUBSCRIPTION_BLOCKED)
-                    .rule("subscription.state")
-                    .found(&subscription.id));
-            }
-            SubscriptionState::OnHold | SubscriptionState::Rejected => {
-                return Err(Fault::new(fault::SUBSCRIPTION_INACTIVE)
-                    .rule("subscription.state")
-                    .found(&subscription.id));
-            }
-        }
+        allows(subscription, key_type.unwrap_or(principal.key_type))?;
         Ok(Found { application: Some(application), subscription: Some(subscription.clone()), key_type })
     }
+
+    /// Whether a caller who has been let in would be today: by the same key for the same application, with a leave
+    /// if he had one and needs one. Whose application nobody asked for needs none now.
+    pub(crate) fn still_holds(api: &Api, view: &View, principal: &Principal) -> bool {
+        let Some(application) = &principal.application else { return true };
+        let mapped = principal.claims.as_ref().is_none_or(|claims| {
+            let mapping = view.mapping(&claims.key_manager, &claims.client);
+            mapping.is_some_and(|mapping| mapping.application == application.id)
+        });
+        let leave = || {
+            let leave = view.subscription(&application.id, &api.id);
+            leave.is_some_and(|leave| allows(leave, principal.key_type).is_ok())
+        };
+        mapped
+            && view.application(&application.id).is_some()
+            && (principal.subscription.is_none() || !is_needed(api) || leave())
+    }
+}
+
+/// Whether callers of an API need a subscription.
+fn is_needed(api: &Api) -> bool {
+    api.subscriptions && api.state != LifecycleState::Prototyped
+}
+
+/// Whether calls with a key of this type may pass.
+fn allows(subscription: &Leave, key_type: KeyType) -> Result<(), Fault> {
+    let code = match subscription.state {
+        SubscriptionState::Unblocked => return Ok(()),
+        SubscriptionState::ProdOnlyBlocked if key_type == KeyType::Sandbox => return Ok(()),
+        SubscriptionState::Blocked | SubscriptionState::ProdOnlyBlocked => fault::SUBSCRIPTION_BLOCKED,
+        SubscriptionState::OnHold | SubscriptionState::Rejected => fault::SUBSCRIPTION_INACTIVE,
+    };
+    Err(Fault::new(code).rule("subscription.state").found(&subscription.id))
 }
 
 #[derive(Default)]

@@ -71,6 +71,10 @@ pub struct File {
     /// Where this gateway stands, as the events of calls tell it (`regionId`). Default `default`, at most 64 bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
+    /// Whether a WebSocket stays open when the token, API key or certificate that it was opened with expires or is
+    /// revoked, as WSO2's do. Default: no, it is closed within a second.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub websockets_outlive_credentials: bool,
 }
 
 impl File {
@@ -122,7 +126,9 @@ impl File {
             Region::default()
         });
         if mistakes.is_empty() {
-            let Self { handlers, formats, verifier, opaque, transports, .. } = self;
+            let Self {
+                handlers, formats, verifier, opaque, transports, websockets_outlive_credentials, ..
+            } = self;
             let handlers = handlers.unwrap_or_else(chain::usual);
             Ok(Gateway {
                 handlers,
@@ -135,6 +141,7 @@ impl File {
                 explanations,
                 correlation_header,
                 region,
+                websockets_outlive_credentials,
             })
         } else {
             Err(ConfigError(mistakes))

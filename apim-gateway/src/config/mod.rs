@@ -42,6 +42,8 @@ pub struct Gateway {
     pub correlation_header: HeaderName,
     /// Where the gateway stands.
     pub region: Region,
+    /// Whether WebSockets stay open when the credential they were opened with expires or is revoked.
+    pub websockets_outlive_credentials: bool,
 }
 
 impl Default for Gateway {
@@ -57,6 +59,7 @@ impl Default for Gateway {
             explanations: USUAL_EXPLANATIONS,
             correlation_header: correlation::ACTIVITY_ID,
             region: Region::default(),
+            websockets_outlive_credentials: false,
         }
     }
 }

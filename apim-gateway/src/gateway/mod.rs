@@ -5,6 +5,7 @@ mod id;
 mod proxies;
 mod sent;
 mod service;
+mod tenure;
 mod text;
 
 use std::fmt;
@@ -20,12 +21,13 @@ use apim_core::{
     Answer, Body, Clock, Context, Exchange, Explanation, Fault, Peer, PerWorker, RequestId, Shutdown,
     Snapshot, SnapshotSource, Worker,
 };
-use http::{HeaderValue, Request, Response, request};
+use http::{HeaderValue, Request, Response, StatusCode, request};
 
 pub use proxies::Proxies;
 pub use sent::Sent;
 
 pub(crate) use id::{Ids, header as id_header};
+pub(crate) use tenure::{Opening, Tenures, Unlocked};
 pub(crate) use text::Texts;
 
 use crate::builder::Builder;
@@ -54,6 +56,7 @@ pub(crate) struct Inner {
     pub(crate) correlation: Correlation,
     pub(crate) unrouted: Option<Arc<dyn Completion>>,
     pub(crate) records: Records,
+    pub(crate) tenures: Tenures,
 }
 
 impl Inner {
@@ -98,10 +101,19 @@ impl Gateway {
         if let Some(certificate) = head.extensions.remove::<ClientCertificate>() {
             context.slots.insert(certificate);
         }
+        let opening = tenure::opening(&mut head.extensions);
+        if opening.is_some() {
+            context.slots.insert(Opening);
+        }
         let id = context.request_id;
         let mut answer = std::pin::pin!(self.answer(head, body, context));
         match std::future::poll_fn(|cx| unwind::poll(answer.as_mut(), cx)).await {
-            Ok(response) => response,
+            Ok(response) => {
+                if let Some(end) = opening.filter(|_| response.status() == StatusCode::SWITCHING_PROTOCOLS) {
+                    self.0.tenures.begin(&end, response.body().context());
+                }
+                response
+            }
             Err(panicked) => self.broken(id, peer, panicked),
         }
     }

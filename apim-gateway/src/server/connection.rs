@@ -16,6 +16,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{HttpService, service_fn};
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use ipnet::IpNet;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -286,6 +287,10 @@ async fn answer<S: Serve>(
     if !seen.slot.gauge.admits() {
         // Without a record: refusing must stay far cheaper than serving.
         return Ok(overloaded(&seen, h1, flight));
+    }
+    // hyper puts it there for those who ask for an upgrade; of all others there is not even a table to look into.
+    if request.extensions().get::<OnUpgrade>().is_some() {
+        request.extensions_mut().insert(seen.shared.tunnels.begin());
     }
     hop::clean_request(request.headers_mut());
     let request = request.map(|body| Received::body(body, &seen.slot, limits.body_bytes));

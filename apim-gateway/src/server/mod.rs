@@ -141,7 +141,8 @@ pub struct Limits {
     pub body_bytes: u64,
     /// Requests at once on one HTTP/2 connection. Default 200.
     pub streams: u32,
-    /// How long requests in flight and WebSockets may take once shutdown has begun. Default 30 s.
+    /// How long requests in flight may take once shutdown has begun. WebSockets are closed at its beginning, with code
+    /// 1001. Default 30 s.
     pub drain_timeout: Duration,
 }
 

@@ -18,6 +18,7 @@ use super::gauge::{self, Gauge};
 use super::traffic::{Closed, Own};
 use super::{Bound, Limits, Serve, ServerError};
 use crate::transport::certificates::Certificates;
+use crate::transport::ending::{Ends, Farewell};
 use crate::transport::watch::Sweep;
 
 /// How long idle HTTP/1.1 connections are left open once draining has begun: a request that is already on
@@ -37,6 +38,7 @@ pub(super) struct Shared<S> {
     pub(super) gauge: Arc<Gauge>,
     pub(super) traffic: Own,
     pub(super) stage: AtomicU8,
+    pub(super) tunnels: Ends,
     pub(super) certificates: Option<Certificates>,
     pub(super) clients: Option<Arc<Clients>>,
     pub(super) http_balancers: Vec<IpNet>,
@@ -49,6 +51,9 @@ pub(super) const SERVING: u8 = 0;
 pub(super) const LEAVING: u8 = 1;
 /// It closes what is idle.
 pub(super) const CLOSING: u8 = 2;
+
+/// What WebSockets are told when it leaves.
+pub(super) const LEAVE: Farewell = Farewell::leaving("the server is going away");
 
 /// Starts all workers and waits for them.
 pub(super) async fn run_all<S: Serve>(bound: Bound<S>, shutdown: Shutdown) -> Result<(), ServerError> {
@@ -79,6 +84,7 @@ pub(super) async fn run_all<S: Serve>(bound: Bound<S>, shutdown: Shutdown) -> Re
             },
             sweep,
             stage: AtomicU8::new(SERVING),
+            tunnels: Ends::default(),
             certificates: config.certificates.clone(),
             clients: clients.clone(),
             http_balancers: config.http_balancers.clone(),
@@ -197,6 +203,8 @@ async fn drain<S: Serve>(shared: &Shared<S>, mut connections: JoinSet<()>) {
     let all_gone = async {
         shared.stage.store(LEAVING, Relaxed);
         shared.gauge.release_all();
+        // They would never be done by themselves. Their clients know by this to connect elsewhere.
+        shared.tunnels.ask(LEAVE);
         shared.sweep.wake_all();
         let lingering =
             tokio::time::timeout(LINGER, async { while connections.join_next().await.is_some() {} });

@@ -97,6 +97,11 @@ impl ClientCertificate {
         (self.0.not_before..=self.0.not_after).contains(&now)
     }
 
+    /// When it expires.
+    pub(crate) fn not_after(&self) -> Timestamp {
+        self.0.not_after
+    }
+
     /// The client's own, and what it has sent to link it to an authority.
     pub(crate) fn chain(&self) -> (&CertificateDer<'static>, &[CertificateDer<'static>]) {
         (&self.0.leaf, &self.0.intermediates)

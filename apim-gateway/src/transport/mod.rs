@@ -7,6 +7,8 @@ pub(crate) mod buffer;
 pub mod certificates;
 pub mod client_certificate;
 pub(crate) mod dial;
+pub(crate) mod ending;
+pub mod frames;
 pub(crate) mod gather;
 pub mod hop;
 pub mod tls;

@@ -9,6 +9,7 @@ use hyper::upgrade::OnUpgrade;
 
 use super::pool::Own;
 use super::target::Target;
+use crate::transport::ending::End;
 use crate::transport::tunnel::{Client, Hold};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -27,12 +28,13 @@ pub(super) fn upgrade(request: &mut Request<Body>) -> Option<Client> {
     }
     let extended = request.extensions_mut().remove::<Protocol>().is_some();
     let hold = request.extensions_mut().remove::<Hold>();
+    let end = request.extensions_mut().remove::<End>().unwrap_or_default();
     let asked = (extended || request.version() == Version::HTTP_11)
         && request.method() == Method::GET
         && http_body::Body::is_end_stream(request.body())
         && names_upgrade(request.headers())
         && is_websocket(request.headers());
-    asked.then_some(Client { upgrade, hold })
+    asked.then_some(Client { upgrade, hold, end })
 }
 
 /// Whether `Upgrade` names WebSocket and nothing else: of a list the backend would choose.

@@ -293,6 +293,21 @@ impl Wire {
     }
 }
 
+/// What a backend answers that agrees to a WebSocket as the standard asks (RFC 6455 section 4.2.2).
+pub fn agree(head: &str) -> String {
+    let key = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(": ")?;
+        name.eq_ignore_ascii_case("sec-websocket-key").then_some(value)
+    });
+    let keyed = [key.unwrap().as_bytes(), b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"].concat();
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, &keyed);
+    let accept = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, digest);
+    format!(
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Accept: {accept}\r\n\r\n"
+    )
+}
+
 pub const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 /// Answers every request alike.

@@ -9,7 +9,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::TlsAcceptor;
 
-use crate::bench::{Identity, LIMIT, OK, Plan, answering, backend, echoing_heads};
+use crate::bench::{Identity, LIMIT, OK, Plan, agree, answering, backend, echoing_heads};
 
 const HANDSHAKE: &str = "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n";
 
@@ -153,18 +153,32 @@ async fn a_websocket_counts_as_a_connection_until_it_ends() {
 }
 
 #[tokio::test]
-async fn a_drain_waits_for_a_websocket() {
+async fn a_drain_tells_a_websocket_to_go_elsewhere_and_waits_until_it_has_gone() {
+    let gateway = Plan::to(format!("ws://{}", backend(echo).await)).start();
+    let mut client = gateway.connect().await;
+    client.send(HANDSHAKE).await;
+    client.head().await.unwrap();
+    client.send(b"\x81\x03abc").await;
+    assert_eq!(client.take(5).await.unwrap(), b"\x81\x03abc");
+    gateway.stop.send(()).unwrap();
+    let mut ended = gateway.ended;
+    assert_eq!(client.take(4).await.unwrap(), [0x88, 26, 0x03, 0xe9]);
+    assert_eq!(client.take(24).await.unwrap(), b"the server is going away");
+    assert!(client.is_closed().await);
+    assert!(tokio::time::timeout(Duration::from_millis(300), &mut ended).await.is_err());
+    drop(client);
+    tokio::time::timeout(LIMIT, ended).await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_drain_does_not_wait_long_for_a_websocket_that_does_not_go() {
     let gateway = Plan::to(format!("ws://{}", backend(echo).await)).start();
     let mut client = gateway.connect().await;
     client.send(HANDSHAKE).await;
     client.head().await.unwrap();
     gateway.stop.send(()).unwrap();
-    let mut ended = gateway.ended;
-    assert!(tokio::time::timeout(Duration::from_secs(1), &mut ended).await.is_err());
-    client.send("hello").await;
-    assert_eq!(client.take(5).await.unwrap(), b"hello");
-    drop(client);
-    tokio::time::timeout(LIMIT, ended).await.unwrap().unwrap().unwrap();
+    tokio::time::timeout(LIMIT, gateway.ended).await.unwrap().unwrap().unwrap();
+    assert_eq!(client.take(28).await.unwrap()[..2], [0x88, 26]);
 }
 
 /// Opens a WebSocket over HTTP/2 (RFC 8441).
@@ -191,16 +205,14 @@ type H2Client = hyper::client::conn::http2::SendRequest<Empty<bytes::Bytes>>;
 async fn standard(_: usize, mut wire: crate::bench::Wire) {
     while let Some(head) = wire.head().await {
         let line = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
-        let Some(key) = line("sec-websocket-key: ") else {
+        if line("sec-websocket-key: ").is_none() {
             wire.send(OK).await;
             continue;
-        };
+        }
         assert!(head.starts_with("GET /chat HTTP/1.1\r\n") && head.contains("upgrade: websocket"), "{head}");
         assert_eq!(line("sec-websocket-protocol: ").as_deref(), Some("chat"));
-        let keyed = [key.as_bytes(), b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"].concat();
-        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, &keyed);
-        let accept = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, digest);
-        wire.send(format!("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Protocol: chat\r\nSec-WebSocket-Accept: {accept}\r\n\r\n")).await;
+        let chosen = "Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Accept";
+        wire.send(agree(&head).replace("Sec-WebSocket-Accept", chosen)).await;
         while let Some(bytes) = wire.take(5).await {
             wire.send(bytes).await;
         }

@@ -13,5 +13,6 @@ mod panics;
 mod routing;
 mod sockets;
 mod watched;
+mod websockets;
 mod why;
 pub(crate) mod world;

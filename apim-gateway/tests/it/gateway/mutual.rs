@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use apim_core::event::{Change, Revision};
+use apim_core::event::{Change, Event, Revision};
 use apim_core::{Clock as _, Shutdown, Snapshot, SystemClock};
 use apim_gateway::Gateway;
 use apim_gateway::server::{Server, ServerConfig};
@@ -20,7 +20,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::world::{ISSUER, jwks, pets, policy, sign, signer, world};
-use crate::bench::{Identity, LIMIT, echoing_heads};
+use crate::bench::{Identity, LIMIT, agree, backend, echoing_heads};
 
 /// A client's certificates, its own first, and its key.
 #[derive(Clone)]
@@ -59,6 +59,7 @@ fn signed(name: &str, issuer: &Issuer<'_, KeyPair>) -> Held {
 }
 
 struct Scene {
+    gateway: Gateway,
     https: SocketAddr,
     http: SocketAddr,
     server: Identity,
@@ -99,11 +100,11 @@ impl Scene {
         config.https = Some(([127, 0, 0, 1], 0).into());
         config.tls = Some(server.certificates.server_config(agreement).unwrap());
         config.workers = 1;
-        let bound = Server::new(gateway, config).bind().unwrap();
+        let bound = Server::new(gateway.clone(), config).bind().unwrap();
         let (http, https) = (bound.http_addr().unwrap(), bound.https_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
         tokio::spawn(bound.run(Shutdown::new(async { drop(stopped.await) })));
-        Self { https, http, server, token, _stop: stop }
+        Self { gateway, https, http, server, token, _stop: stop }
     }
 
     async fn connect(&self, held: Option<&Held>) -> TlsStream<TcpStream> {
@@ -282,4 +283,36 @@ async fn what_cannot_be_enforced_is_not_deployed() {
         let refused = report.refused.first().map(|refused| refused.error.to_string()).unwrap_or_default();
         assert!(refused.contains(place), "{with}: {refused:?}");
     }
+}
+
+#[tokio::test]
+async fn a_websocket_ends_when_the_api_takes_its_certificate_no_longer() {
+    let (good, other) = (own("partner"), own("partner"));
+    let address = backend(|_, mut wire| async move {
+        let head = wire.head().await.unwrap();
+        wire.send(agree(&head)).await;
+        let _ = wire.take(1).await;
+    })
+    .await;
+    let chat = |held: &Held| {
+        json!({
+            "endpoints": {"production": {"url": format!("ws://{address}")}},
+            "schemes": {"oauth2": false, "mutual_tls": true}, "client_certificates": {"pinned": pin(held)},
+        })
+    };
+    let scene = Scene::start(&[("chat", chat(&good))]).await;
+    let mut io = scene.connect(Some(&good)).await;
+    let request = "GET /chat/1/pets HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
+                   Upgrade: websocket\r\nSec-WebSocket-Key: eA==\r\n\r\n";
+    io.write_all(request.as_bytes()).await.unwrap();
+    let mut got = [0; 1024];
+    let count = tokio::time::timeout(LIMIT, io.read(&mut got)).await.unwrap().unwrap();
+    assert!(got[..count].starts_with(b"HTTP/1.1 101"));
+    let mut api =
+        json!({"id": "chat", "name": "chat", "version": "1", "context": "/chat", "subscriptions": false});
+    api.as_object_mut().unwrap().extend(chat(&other).as_object().unwrap().clone());
+    let change = Change::ApiDeployed(Arc::new(pets(api)));
+    scene.gateway.apply(Event { revision: Revision(2), at: SystemClock.now(), change }).await;
+    let count = tokio::time::timeout(LIMIT, io.read(&mut got)).await.unwrap().unwrap();
+    assert_eq!((got[0], &got[2..4]), (0x88, &1008_u16.to_be_bytes()[..]), "{:?}", &got[..count]);
 }

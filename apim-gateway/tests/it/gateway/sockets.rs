@@ -30,7 +30,7 @@ pub(super) struct Running {
     pub(super) address: SocketAddr,
     pub(super) token: String,
     events: mpsc::UnboundedReceiver<Value>,
-    _stop: oneshot::Sender<()>,
+    stop: Option<oneshot::Sender<()>>,
 }
 
 impl Running {
@@ -67,7 +67,12 @@ impl Running {
         let address = bound.http_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         tokio::spawn(bound.run(Shutdown::new(async { drop(stopped.await) })));
-        Self { gateway, address, token, events, _stop: stop }
+        Self { gateway, address, token, events, stop: Some(stop) }
+    }
+
+    /// Drains the server.
+    pub(super) fn stop(&mut self) {
+        self.stop = None;
     }
 
     pub(super) async fn event(&mut self) -> Value {
