@@ -26,10 +26,9 @@ pub(super) fn admit<'v>(
         context.slots.insert(form);
     }
     let host = Host::of(head).map_err(refused)?;
-    let uri = head.uri.clone();
-    let path = Path::parse(uri.path()).map_err(refused)?;
+    let path = Path::parse(head.uri.path()).map_err(refused)?;
     if path.is_rewritten() {
-        context.uri = with_path(&uri, path.as_str(), texts, context.worker)?;
+        context.uri = with_path(&head.uri, path.as_str(), texts, context.worker)?;
     }
     let host = host.as_ref().map(Host::as_str);
     let (deployed, base) = view.route(host, path.as_str()).ok_or_else(|| nobody(view))?;
@@ -42,8 +41,8 @@ pub(super) fn admit<'v>(
         return Err(refused(Ambiguous::Parameters));
     }
     // The path below the context, and the query. A target that is that already is not copied.
-    if base > 0 || path.is_rewritten() || uri.authority().is_some() {
-        head.uri = with_path(&uri, &path.as_str()[base..], texts, context.worker)?;
+    if base > 0 || path.is_rewritten() || head.uri.authority().is_some() {
+        head.uri = with_path(&head.uri, &path.as_str()[base..], texts, context.worker)?;
     }
     Ok(deployed)
 }

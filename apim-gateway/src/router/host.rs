@@ -1,19 +1,19 @@
 //! The host a request is meant for, in canonical form.
 
+use std::borrow::Cow;
+use std::net::Ipv6Addr;
+
 use http::uri::Scheme;
 
 use super::Ambiguous;
 
 /// A host name in lower case, without port and without the closing dot of an absolute name.
 ///
-/// It is copied onto the stack, so that looking at it allocates nothing.
-#[derive(Clone, Copy)]
-pub struct Host {
-    bytes: [u8; Host::LONGEST],
-    length: u8,
-}
+/// Borrows what is in lower case already, as nearly every client sends it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Host<'a>(Cow<'a, str>);
 
-impl Host {
+impl<'a> Host<'a> {
     /// Longest name of the domain name system (RFC 1035 section 2.3.4).
     pub const LONGEST: usize = 253;
 
@@ -23,40 +23,22 @@ impl Host {
     ///
     /// [`Ambiguous::Host`] if it has user information, a port that is no number, an empty label, or a
     /// character that names and addresses do not have.
-    pub fn parse(authority: &str) -> Result<Self, Ambiguous> {
-        let (name, port) = match authority.rfind(']') {
-            Some(end) => authority.split_at(end + 1),
-            None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
-        };
-        let digits = port.strip_prefix(':').unwrap_or(port);
-        let port_is_good = port.is_empty()
-            || port.starts_with(':')
-                && digits.bytes().all(|b| b.is_ascii_digit())
-                && (digits.is_empty() || digits.parse::<u16>().is_ok());
+    pub fn parse(authority: &'a str) -> Result<Self, Ambiguous> {
+        let end = if authority.starts_with('[') { address(authority) } else { name(authority) };
+        let (name, port) = authority.split_at(end.ok_or(Ambiguous::Host)?);
         let name = name.strip_suffix('.').unwrap_or(name);
-        let name_is_good = if let Some(address) = name.strip_prefix('[') {
-            let address = address.strip_suffix(']').unwrap_or_default();
-            address.parse::<std::net::Ipv6Addr>().is_ok()
-        } else {
-            name.split('.').all(|label| {
-                !label.is_empty()
-                    && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
-            })
-        };
-        if !port_is_good || !name_is_good || name.len() > Self::LONGEST {
+        if !is_port(port) || name.len() > Self::LONGEST {
             return Err(Ambiguous::Host);
         }
-        let mut bytes = [0; Self::LONGEST];
-        for (to, from) in bytes.iter_mut().zip(name.bytes()) {
-            *to = from.to_ascii_lowercase();
-        }
-        Ok(Self { bytes, length: u8::try_from(name.len()).map_err(|_| Ambiguous::Host)? })
+        Ok(Self(match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            true => Cow::Owned(name.to_ascii_lowercase()),
+            false => Cow::Borrowed(name),
+        }))
     }
 
     /// The name.
     pub fn as_str(&self) -> &str {
-        // Only ASCII was let in.
-        std::str::from_utf8(&self.bytes[..usize::from(self.length)]).unwrap_or_default()
+        &self.0
     }
 
     /// The host of a request: of its target if that names one, else of its `Host` header.
@@ -65,7 +47,7 @@ impl Host {
     ///
     /// [`Ambiguous`] if there are two, and they are not the same, or if one is malformed; also if the target
     /// has a scheme that is not HTTP's.
-    pub fn of(head: &http::request::Parts) -> Result<Option<Self>, Ambiguous> {
+    pub fn of(head: &'a http::request::Parts) -> Result<Option<Self>, Ambiguous> {
         if head.uri.scheme().is_some_and(|scheme| *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS) {
             return Err(Ambiguous::Target);
         }
@@ -78,13 +60,46 @@ impl Host {
         let Some(authority) = head.uri.authority() else { return Ok(header) };
         let target = Self::parse(authority.as_str())?;
         match header {
-            Some(header) if header.as_str() != target.as_str() => Err(Ambiguous::HostMismatch),
+            Some(header) if header != target => Err(Ambiguous::HostMismatch),
             _ => Ok(Some(target)),
         }
     }
 }
 
-impl std::fmt::Debug for Host {
+/// Where a name ends, its closing dot included: where the authority does, or at the colon of the port.
+fn name(authority: &str) -> Option<usize> {
+    let mut label = 0;
+    for (at, byte) in authority.bytes().enumerate() {
+        match byte {
+            b'.' if label > 0 => label = 0,
+            b'-' | b'_' => label += 1,
+            byte if byte.is_ascii_alphanumeric() => label += 1,
+            b':' if at > 0 => return Some(at),
+            _ => return None,
+        }
+    }
+    (!authority.is_empty()).then_some(authority.len())
+}
+
+/// Where an IPv6 address in brackets ends.
+fn address(authority: &str) -> Option<usize> {
+    let end = authority.find(']')?;
+    let address = authority[1..end].parse::<Ipv6Addr>();
+    address.is_ok().then_some(end + 1)
+}
+
+/// Whether what stands behind a name is nothing, or a port, or a port that was left out.
+fn is_port(text: &str) -> bool {
+    match text.strip_prefix(':') {
+        Some(digits) => {
+            digits.bytes().all(|byte| byte.is_ascii_digit())
+                && (digits.is_empty() || digits.parse::<u16>().is_ok())
+        }
+        None => text.is_empty(),
+    }
+}
+
+impl std::fmt::Debug for Host<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Host({:?})", self.as_str())
     }

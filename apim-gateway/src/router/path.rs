@@ -35,7 +35,11 @@ const LONGEST: usize = 8 * 1024;
 /// assert!(Path::parse("/pets/%2e%2e/admin").is_err());
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Path<'a>(Cow<'a, str>);
+pub struct Path<'a> {
+    text: Cow<'a, str>,
+    /// Where its first `;` stands, encoded or not.
+    parameters: Option<usize>,
+}
 
 impl<'a> Path<'a> {
     /// Reads a path as it stood in a request's target, without its query. Borrows what is canonical already.
@@ -48,6 +52,9 @@ impl<'a> Path<'a> {
             return Err(Ambiguous::TooLong);
         }
         let Some(rest) = raw.strip_prefix('/') else { return Err(Ambiguous::Relative) };
+        if is_plain_path(rest.as_bytes()) {
+            return Ok(Self { text: Cow::Borrowed(raw), parameters: None });
+        }
         let mut canonical = None;
         let mut start = 1;
         while start <= raw.len() {
@@ -60,12 +67,13 @@ impl<'a> Path<'a> {
             }
             start = end + 1;
         }
-        Ok(Self(canonical.map_or(Cow::Borrowed(raw), Cow::Owned)))
+        let text = canonical.map_or(Cow::Borrowed(raw), Cow::Owned);
+        Ok(Self { parameters: parameters(&text), text })
     }
 
     /// The path.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// What is left for a backend that takes `;parameters` away from each segment (RFC 3986 section 3.3),
@@ -78,8 +86,8 @@ impl<'a> Path<'a> {
     /// assert_eq!(path.without_parameters().as_deref(), Some("/admin/users"));
     /// ```
     pub fn without_parameters(&self) -> Option<String> {
+        let first = self.parameters?;
         let path = self.as_str();
-        let first = parameters(path)?;
         let mut plain = String::with_capacity(path.len());
         plain.push_str(&path[..first]);
         for (index, segment) in path[first..].split('/').enumerate() {
@@ -94,8 +102,22 @@ impl<'a> Path<'a> {
 
     /// Whether it had to be rewritten.
     pub fn is_rewritten(&self) -> bool {
-        matches!(self.0, Cow::Owned(_))
+        matches!(self.text, Cow::Owned(_))
     }
+}
+
+/// Whether a path, behind its leading slash, is of plain characters only, and no segment of it begins like those
+/// that mean something else. Nearly every path is, and needs no closer look.
+fn is_plain_path(rest: &[u8]) -> bool {
+    let mut begins = true;
+    for byte in rest {
+        let special = matches!(byte, b'/' | b'.') && begins;
+        begins = *byte == b'/';
+        if special || !(begins || is_plain(*byte) && *byte != b';') {
+            return false;
+        }
+    }
+    true
 }
 
 /// Checks one segment; from the first change on, the path so far is in `canonical`.
@@ -187,7 +209,22 @@ impl Name {
 
 /// RFC 3986 `pchar` without `%`, and the three others that browsers leave as they are.
 fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@[]|".contains(&byte)
+    const PLAIN: [bool; 256] = {
+        let mut plain = [false; 256];
+        let others = b"-._~!$&'()*+,;=:@[]|";
+        let mut at = 0;
+        while at < 256 {
+            plain[at] = (at as u8).is_ascii_alphanumeric();
+            at += 1;
+        }
+        at = 0;
+        while at < others.len() {
+            plain[others[at] as usize] = true;
+            at += 1;
+        }
+        plain
+    };
+    PLAIN[usize::from(byte)]
 }
 
 fn is_unreserved(c: char) -> bool {
