@@ -32,6 +32,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     2 "02-identity";
     3 "03-apis";
     4 "04-portal";
+    5 "05-client-certificates";
 };
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (

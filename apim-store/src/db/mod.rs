@@ -7,6 +7,7 @@ pub(crate) mod api_keys;
 pub(crate) mod api_search;
 pub(crate) mod apis;
 pub(crate) mod applications;
+pub(crate) mod client_certificates;
 mod clients;
 pub(crate) mod denials;
 pub(crate) mod desk;

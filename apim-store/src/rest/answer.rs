@@ -54,7 +54,12 @@ impl Answer {
 
     /// 200 with one page of a list, in the contract's envelope.
     pub fn page<T>(found: Found<T>, entry: impl FnMut(&T) -> Value) -> Self {
-        let (envelope, page) = found.envelope(entry);
+        Self::page_of("list", found, entry)
+    }
+
+    /// The same, where the contract has another name for the list.
+    pub fn page_of<T>(name: &str, found: Found<T>, entry: impl FnMut(&T) -> Value) -> Self {
+        let (envelope, page) = found.envelope(name, entry);
         Self::new(StatusCode::OK, Content::Page(envelope, page))
     }
 

@@ -52,13 +52,14 @@ impl<T> Found<T> {
         Self { list, total, page }
     }
 
-    pub(super) fn envelope(self, entry: impl FnMut(&T) -> Value) -> (Value, Page) {
+    /// The page as the contract has it, with its entries in the member `list`, or what else they are called.
+    pub(super) fn envelope(self, name: &str, entry: impl FnMut(&T) -> Value) -> (Value, Page) {
         let Page { offset, limit } = self.page;
         let list: Vec<Value> = self.list.iter().map(entry).collect();
         // `next` and `previous` are filled in by the frame, which knows the request.
         let pagination =
             json!({"offset": offset, "limit": limit, "total": self.total, "next": "", "previous": ""});
-        (json!({"count": list.len(), "list": list, "pagination": pagination}), self.page)
+        (json!({"count": list.len(), name: list, "pagination": pagination}), self.page)
     }
 }
 
@@ -90,7 +91,7 @@ mod tests {
     #[test]
     fn a_page_in_the_middle_links_both_ways_and_keeps_the_query() {
         let page = Page::parse(Some("2"), Some("2")).unwrap();
-        let (mut envelope, page) = Found::cut(vec![1, 2, 3, 4, 5], page).envelope(|n| json!(n));
+        let (mut envelope, page) = Found::cut(vec![1, 2, 3, 4, 5], page).envelope("list", |n| json!(n));
         link(
             &mut envelope,
             page,
@@ -105,7 +106,8 @@ mod tests {
 
     #[test]
     fn a_page_past_the_end_is_empty_and_says_so() {
-        let (envelope, _) = Found::cut(vec![1], Page { offset: 20, limit: 20 }).envelope(|n| json!(n));
+        let (envelope, _) =
+            Found::cut(vec![1], Page { offset: 20, limit: 20 }).envelope("list", |n| json!(n));
         assert_eq!(envelope["count"], 0);
         assert_eq!(envelope["pagination"]["total"], 1);
     }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::definition::{self, Given};
 use super::{Expected, State, defaults, deploy, endpoint_secrets, scope};
 use crate::db::apis::{self, StoredApi};
+use crate::db::client_certificates::{self as certificates, DRAFT};
 use crate::db::{Read, Write, policies, subscriptions};
 use crate::error::{Finding, Refusal, Result, code};
 
@@ -282,7 +283,9 @@ pub async fn copy(cx: &mut Write, id: &str, version: &str, default: bool) -> Res
     };
     let text = apis::definition(cx, &source.id).await?;
     // Scopes stay with the version that brought them; both use them.
-    insert(cx, doc, named, text).await
+    let made = insert(cx, doc, named, text).await?;
+    certificates::copy(cx, (&source.id, DRAFT), (&made.id, DRAFT)).await?;
+    Ok(made)
 }
 
 /// Whether a name, or a context, is taken.

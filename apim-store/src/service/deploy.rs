@@ -8,14 +8,15 @@ mod mock;
 
 use apim_core::event::Change;
 use apim_core::model::{
-    Api, ApiKind, AuthType, Cors, LifecycleState, Operation, Schemes, Tenant, Transports,
+    Api, ApiKind, AuthType, ClientCertificates, Cors, LifecycleState, Operation, Schemes, Tenant, Transports,
 };
 use apim_core::registry::Entry;
 use serde_json::Value;
 
 use super::api::text;
-use super::{State, endpoint_secrets, scope};
+use super::{State, client_certificate, endpoint_secrets, scope};
 use crate::db::apis::{self, StoredApi, texts};
+use crate::db::client_certificates::{self, StoredCertificate};
 use crate::db::revisions::{self, Deployment, Revision};
 use crate::db::{Read, Write};
 use crate::error::{Failure, Finding, Result, code};
@@ -70,7 +71,8 @@ pub(super) async fn announce(cx: &mut Write, api: &mut StoredApi) -> Result<()> 
 async fn tell(cx: &mut Write, api: &StoredApi) -> Result<()> {
     let Some((deployment, revision)) = deployed(cx, api).await? else { return Ok(()) };
     let doc = endpoint_secrets::open(cx, &revision.doc)?;
-    let served = build(cx.tenant(), api, &deployment, &revision, &doc)?;
+    let certificates = client_certificates::of(cx, &api.id, &revision.id).await?;
+    let served = build(cx.tenant(), api, &deployment, &revision, &doc, certificates)?;
     cx.tell(Change::ApiDeployed(served.into()));
     Ok(())
 }
@@ -116,6 +118,7 @@ fn build(
     deployment: &Deployment,
     revision: &Revision,
     doc: &Value,
+    certificates: Vec<StoredCertificate>,
 ) -> Result<Api> {
     let mut reader = Reader { findings: Vec::new() };
     let mut served = Api {
@@ -136,7 +139,7 @@ fn build(
         },
         schemes: reader.schemes(doc),
         authorization_header: header(doc, "authorizationHeader"),
-        client_certificates: None,
+        client_certificates: reader.certificates(doc, certificates),
         api_key_header: header(doc, "apiKeyHeader"),
         audiences: without_all(doc, "audiences"),
         key_managers: without_all(doc, "keyManagers").into_iter().map(Into::into).collect(),
@@ -206,14 +209,36 @@ impl Reader {
 
     fn schemes(&mut self, doc: &Value) -> Schemes {
         let has = |name| texts(doc, "securityScheme").any(|scheme| scheme == name);
-        let schemes = Schemes { oauth2: has("oauth2"), api_key: has("api_key"), mutual_tls: false };
-        if has("mutualssl_mandatory") {
-            self.refuse("/securityScheme", "client certificates cannot be demanded yet");
+        let schemes =
+            Schemes { oauth2: has("oauth2"), api_key: has("api_key"), mutual_tls: has("mutualssl") };
+        if has("mutualssl_mandatory") && !schemes.mutual_tls {
+            self.refuse("/securityScheme", "mutualssl_mandatory demands certificates that mutualssl allows");
         }
-        if !schemes.oauth2 && !schemes.api_key {
-            self.refuse("/securityScheme", "must hold oauth2 or api_key; the others are not offered yet");
+        if !schemes.oauth2 && !schemes.api_key && !schemes.mutual_tls {
+            let others = "must hold oauth2, api_key or mutualssl; the others are not offered yet";
+            self.refuse("/securityScheme", others);
         }
         schemes
+    }
+
+    /// What the API accepts of client certificates, if they are one of its schemes. Without any, nobody would be let
+    /// in by one, which is not what its publisher meant.
+    fn certificates(&mut self, doc: &Value, stored: Vec<StoredCertificate>) -> Option<ClientCertificates> {
+        let has = |name| texts(doc, "securityScheme").any(|scheme| scheme == name);
+        if !has("mutualssl") {
+            return None;
+        }
+        if stored.is_empty() {
+            self.refuse("/securityScheme", "mutualssl needs a client certificate; upload one");
+        }
+        Some(ClientCertificates {
+            mandatory: has("mutualssl_mandatory"),
+            // The document holds it from the beginning, so it demands only what the API accepts.
+            credential_mandatory: has("oauth_basic_auth_api_key_mandatory")
+                && (has("oauth2") || has("api_key")),
+            pinned: stored.into_iter().map(client_certificate::pinned).collect(),
+            ..ClientCertificates::default()
+        })
     }
 
     fn cors(&mut self, doc: &Value) -> Option<Cors> {

@@ -5,6 +5,7 @@
 pub mod api;
 pub(crate) mod api_key;
 pub(crate) mod application;
+pub mod client_certificate;
 mod defaults;
 pub mod definition;
 pub(crate) mod denial;

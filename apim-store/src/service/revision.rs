@@ -7,6 +7,7 @@ use super::api::{self, Editable, text};
 use super::environment::Environment;
 use super::{Expected, deploy, scope};
 use crate::db::apis::{self, StoredApi};
+use crate::db::client_certificates::{self as certificates, DRAFT};
 use crate::db::revisions::{self, Deployment, Revision};
 use crate::db::{Read, Write};
 use crate::error::{Finding, Result, code};
@@ -48,6 +49,7 @@ pub async fn create(cx: &mut Write, id: &str, description: &str) -> Result<Stand
         definition: apis::definition(cx, &api.id).await?.unwrap_or_default(),
     };
     revisions::insert(cx, &revision).await?;
+    certificates::copy(cx, (&api.id, DRAFT), (&api.id, &revision.id)).await?;
     api.save(cx).await?;
     Ok(Standing { revision, deployments: Vec::new() })
 }
@@ -85,12 +87,13 @@ pub async fn get(cx: &mut Read, id: &str, revision: &str) -> Result<Standing> {
 ///
 /// 404; 400 if it is deployed.
 pub async fn delete(cx: &mut Write, id: &str, revision: &str) -> Result<Vec<Standing>> {
-    api::to_edit(cx, id, &Expected::any()).await?;
+    let api = api::to_edit(cx, id, &Expected::any()).await?;
     let standing = get(cx, id, revision).await?;
     if !standing.deployments.is_empty() {
         return Err(code::REVISION_DEPLOYED.because("Undeploy it first").into());
     }
     revisions::delete(cx, revision).await?;
+    certificates::forget(cx, &api.id, revision).await?;
     list(cx, id, None).await
 }
 
@@ -103,6 +106,7 @@ pub async fn restore(cx: &mut Write, id: &str, revision: &str) -> Result<StoredA
     let mut api = api::to_edit(cx, id, &Expected::any()).await?;
     let found = revisions::find(cx, &api.id, revision).await?.ok_or_else(|| unknown(revision))?;
     apis::put_definition(cx, &api.id, &found.definition).await?;
+    certificates::copy(cx, (&api.id, &found.id), (&api.id, DRAFT)).await?;
     api.doc = found.doc;
     scope::claim(cx, &api).await?;
     api.save(cx).await

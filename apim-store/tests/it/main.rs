@@ -7,6 +7,7 @@ mod applications;
 mod backends;
 mod bounds;
 mod change;
+mod client_certificates;
 mod contract;
 mod definition;
 mod denials;

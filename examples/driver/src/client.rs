@@ -8,9 +8,10 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::{HeaderMap, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::TokioIo;
+use rustls::client::WantsClientCert;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -63,30 +64,26 @@ impl Reply {
 impl Client {
     /// Trusts one authority, given as PEM, and nobody else.
     pub fn trusting(ca: &str) -> Self {
-        let mut roots = RootCertStore::empty();
-        let ca = CertificateDer::from_pem_slice(ca.as_bytes()).expect("the authority's certificate is PEM");
-        roots.add(ca).expect("the authority's certificate is one");
-        Self::with_roots(roots)
+        Self { tls: Arc::new(trusting(roots(ca)).with_no_client_auth()) }
+    }
+
+    /// The same, with a certificate of its own to show, both in PEM.
+    pub fn presenting(ca: &str, certificate: &str, key: &str) -> Self {
+        let certificate =
+            CertificateDer::from_pem_slice(certificate.as_bytes()).expect("a certificate in PEM");
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("a key in PEM");
+        let tls = trusting(roots(ca)).with_client_auth_cert(vec![certificate], key);
+        Self { tls: Arc::new(tls.expect("a key that fits the certificate")) }
     }
 
     /// For clear text only.
     pub fn trusting_nobody() -> Self {
-        Self::with_roots(RootCertStore::empty())
+        Self { tls: Arc::new(trusting(RootCertStore::empty()).with_no_client_auth()) }
     }
 
     /// Its TLS, for connections of the caller's own.
     pub fn tls(&self) -> Arc<ClientConfig> {
         self.tls.clone()
-    }
-
-    fn with_roots(roots: RootCertStore) -> Self {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("TLS versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Self { tls: Arc::new(tls) }
     }
 
     /// Sends a request; panics if there is no answer.
@@ -194,6 +191,20 @@ async fn finish(
     let (head, body) = sender.send_request(request).await?.into_parts();
     let body = body.collect().await?.to_bytes();
     Ok(Reply { status: head.status, headers: head.headers, body })
+}
+
+fn roots(ca: &str) -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    let ca = CertificateDer::from_pem_slice(ca.as_bytes()).expect("the authority's certificate is PEM");
+    roots.add(ca).expect("the authority's certificate is one");
+    roots
+}
+
+fn trusting(roots: RootCertStore) -> ConfigBuilder<ClientConfig, WantsClientCert> {
+    ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("TLS versions")
+        .with_root_certificates(roots)
 }
 
 fn bearer(token: &str) -> String {

@@ -84,36 +84,6 @@ fn the_rest() -> Vec<Operation> {
             reason,
         ),
         absent(
-            "GET /apis/{apiId}/client-certs/{keyType}",
-            &[API_VIEW, API_MANAGE, CLIENT_CERTIFICATES_VIEW, CLIENT_CERTIFICATES_MANAGE],
-            reason,
-        ),
-        absent(
-            "POST /apis/{apiId}/client-certs/{keyType}",
-            &[API_CREATE, API_MANAGE, CLIENT_CERTIFICATES_ADD, CLIENT_CERTIFICATES_MANAGE],
-            reason,
-        ),
-        absent(
-            "DELETE /apis/{apiId}/client-certs/{keyType}/{alias}",
-            &[API_CREATE, API_MANAGE, CLIENT_CERTIFICATES_UPDATE],
-            reason,
-        ),
-        absent(
-            "GET /apis/{apiId}/client-certs/{keyType}/{alias}",
-            &[API_VIEW, API_MANAGE, CLIENT_CERTIFICATES_VIEW, CLIENT_CERTIFICATES_MANAGE],
-            reason,
-        ),
-        absent(
-            "PUT /apis/{apiId}/client-certs/{keyType}/{alias}",
-            &[API_CREATE, API_MANAGE, CLIENT_CERTIFICATES_UPDATE, CLIENT_CERTIFICATES_MANAGE],
-            reason,
-        ),
-        absent(
-            "GET /apis/{apiId}/client-certs/{keyType}/{alias}/content",
-            &[API_VIEW, API_MANAGE, CLIENT_CERTIFICATES_VIEW, CLIENT_CERTIFICATES_MANAGE],
-            reason,
-        ),
-        absent(
             "PUT /apis/{apiId}/deployments/{deploymentId}",
             &[API_CREATE, API_MANAGE, API_PUBLISH],
             reason,
@@ -491,38 +461,8 @@ fn mcp_servers() -> Vec<Operation> {
 }
 
 fn certificates() -> Vec<Operation> {
-    let reason = "Certificates of endpoints and clients are not offered yet";
+    let reason = "Certificates of endpoints are not offered yet";
     vec![
-        absent(
-            "GET /apis/{apiId}/client-certificates",
-            &[API_VIEW, API_MANAGE, CLIENT_CERTIFICATES_VIEW, CLIENT_CERTIFICATES_MANAGE],
-            reason,
-        ),
-        absent(
-            "POST /apis/{apiId}/client-certificates",
-            &[API_CREATE, API_MANAGE, CLIENT_CERTIFICATES_ADD, CLIENT_CERTIFICATES_MANAGE],
-            reason,
-        ),
-        absent(
-            "DELETE /apis/{apiId}/client-certificates/{alias}",
-            &[API_CREATE, API_MANAGE, CLIENT_CERTIFICATES_UPDATE],
-            reason,
-        ),
-        absent(
-            "GET /apis/{apiId}/client-certificates/{alias}",
-            &[API_VIEW, API_MANAGE, CLIENT_CERTIFICATES_VIEW, CLIENT_CERTIFICATES_MANAGE],
-            reason,
-        ),
-        absent(
-            "PUT /apis/{apiId}/client-certificates/{alias}",
-            &[API_CREATE, API_MANAGE, CLIENT_CERTIFICATES_UPDATE, CLIENT_CERTIFICATES_MANAGE],
-            reason,
-        ),
-        absent(
-            "GET /apis/{apiId}/client-certificates/{alias}/content",
-            &[API_VIEW, API_MANAGE, CLIENT_CERTIFICATES_VIEW, CLIENT_CERTIFICATES_MANAGE],
-            reason,
-        ),
         absent(
             "GET /endpoint-certificates",
             &[API_VIEW, API_MANAGE, EP_CERTIFICATES_VIEW, EP_CERTIFICATES_MANAGE],

@@ -2,6 +2,7 @@
 
 mod absent;
 mod apis;
+mod client_certificates;
 mod lifecycle;
 mod policies;
 mod revisions;
@@ -15,6 +16,7 @@ use super::contract::{Contract, Noun};
 pub(crate) fn contract() -> Contract {
     let nouns = vec![
         apis::noun(),
+        client_certificates::noun(),
         lifecycle::noun(),
         revisions::noun(),
         policies::noun(),

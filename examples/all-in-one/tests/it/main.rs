@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod change;
+mod client_certificates;
 mod durability;
 mod journey;
 mod refusals;
