@@ -12,7 +12,8 @@ use crate::BoxError;
 use crate::clock::Timestamp;
 use crate::model::{
     Api, ApiId, ApiKey, Application, ApplicationId, ClientId, DenyId, DenyPolicy, KeyId, KeyManagerConfig,
-    KeyManagerName, KeyMapping, Policy, PolicyKind, PolicyName, Revocation, Subscription, SubscriptionId,
+    KeyManagerName, KeyMapping, LogSetting, Policy, PolicyKind, PolicyName, Revocation, Subscription,
+    SubscriptionId,
 };
 
 /// The number of a change. Numbers are gap-free and rise by one with each event of one control plane.
@@ -90,6 +91,10 @@ pub enum Change {
     DenySaved(Arc<DenyPolicy>),
     /// Calls are no longer to be refused.
     DenyRemoved(DenyId),
+    /// Something is to be written of an API's calls, whatever was before.
+    LogSaved(Arc<LogSetting>),
+    /// Nothing is to be written of an API's calls any more.
+    LogRemoved(ApiId),
     /// A key manager's tokens are good; also when its keys changed.
     KeyManagerSaved(Arc<KeyManagerConfig>),
     /// A key manager's tokens are no longer good.
@@ -111,6 +116,7 @@ pub enum ChangeKey {
     ApiKey(KeyId),
     Subscription(SubscriptionId),
     Deny(DenyId),
+    Log(ApiId),
     RevokedToken(crate::model::TokenId),
     RevokedClient(ClientId),
     RevokedUser(crate::model::UserName),
@@ -136,6 +142,8 @@ impl Change {
             Self::PolicyRemoved { kind, name } => ChangeKey::Policy(*kind as u8, name.clone()),
             Self::DenySaved(deny) => ChangeKey::Deny(deny.id.clone()),
             Self::DenyRemoved(id) => ChangeKey::Deny(id.clone()),
+            Self::LogSaved(setting) => ChangeKey::Log(setting.api.clone()),
+            Self::LogRemoved(api) => ChangeKey::Log(api.clone()),
             Self::KeyManagerSaved(config) => ChangeKey::KeyManager(config.name.clone()),
             Self::KeyManagerRemoved(name) => ChangeKey::KeyManager(name.clone()),
             Self::Revoked(Revocation::Token { id, .. }) => ChangeKey::RevokedToken(id.clone()),
@@ -155,6 +163,7 @@ impl Change {
                 | Self::ApiKeyRemoved(_)
                 | Self::PolicyRemoved { .. }
                 | Self::DenyRemoved(_)
+                | Self::LogRemoved(_)
                 | Self::KeyManagerRemoved(_)
         )
     }

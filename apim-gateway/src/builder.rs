@@ -16,6 +16,7 @@ use apim_core::{
 use schemars::{JsonSchema, Schema};
 
 use crate::access_log::AccessLog;
+use crate::api_log::ApiLog;
 use crate::auth::{ByForm, JwtVerifier};
 use crate::chain::{Chain, Erased, Source, Transports};
 use crate::config;
@@ -48,6 +49,7 @@ pub struct Builder {
     opaque: Option<Arc<dyn TokenVerifier>>,
     analytics: Option<Arc<dyn AnalyticsSink>>,
     observers: Observers,
+    api_log: Option<Arc<ApiLog>>,
     links: Registry<Link>,
     mediators: Registry<Arc<dyn Mediator>>,
     formats: Formats,
@@ -71,6 +73,7 @@ impl Default for Builder {
             opaque: None,
             analytics: None,
             observers: Observers::default(),
+            api_log: None,
             links: builtin::links(),
             mediators: mediation::builtin(),
             formats: format::all(),
@@ -136,6 +139,14 @@ impl Builder {
     #[must_use]
     pub fn access_log(mut self, log: Arc<AccessLog>) -> Self {
         self.observers.access_log = Some(log);
+        self
+    }
+
+    /// Where messages of APIs are written that have a [level](apim_core::model::LogSetting). Default: nowhere, whatever
+    /// level they have.
+    #[must_use]
+    pub fn api_log(mut self, log: Arc<ApiLog>) -> Self {
+        self.api_log = Some(log);
         self
     }
 
@@ -302,6 +313,7 @@ impl Builder {
             transports: Transports::new(transports)?,
             rescue: self.rescue.clone(),
             observers: self.observers.clone(),
+            api_log: self.api_log,
         };
         // A list that no API could be deployed with is refused now, and not with each API.
         chain.build(Arc::new(Site::new(&probe()?)?)).await?;

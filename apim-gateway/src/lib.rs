@@ -31,7 +31,7 @@
 //! answer. What any of them refuses, the [`rescue`] turns into the body that clients of the original expect, and
 //! the operator learns by its id [`why`].
 //! When the last byte has left, or the client has, [`analytics`], [`metrics`] and the [`access_log`] learn of
-//! it.
+//! it. What passes meanwhile is in the [`api_log`], for APIs whose operator has asked for that.
 //!
 //! # The life of a change
 //!
@@ -81,6 +81,7 @@
 
 pub mod access_log;
 pub mod analytics;
+pub mod api_log;
 pub mod auth;
 pub mod builder;
 pub mod builtin;

@@ -243,6 +243,16 @@ pub mod code {
         /// The OAuth client is not the caller's.
         BAD_CLIENT = 901407 400 "Unknown OAuth client";
 
+        // What gateways write of calls.
+        /// No such API.
+        NO_API_TO_LOG = 901400 404 "Requested Resource Not Found";
+        /// No such operation.
+        NO_OPERATION_TO_LOG = 901403 404 "Requested Resource Not Found";
+        /// A level that does not exist.
+        BAD_LOG_LEVEL = 901401 400 "Bad Request";
+        /// No level, or half of an operation.
+        LOG_DATA_MISSING = 901402 400 "Missing data";
+
         // Permissions on a thing, as opposed to an operation.
         /// The caller may not see it.
         MAY_NOT_READ = 900340 403 "You may not read this";

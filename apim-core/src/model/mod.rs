@@ -10,6 +10,7 @@ mod application;
 mod backend;
 mod endpoint;
 mod id;
+mod log;
 mod policy;
 mod resilience;
 
@@ -27,5 +28,6 @@ pub use id::{
     ApiId, ApplicationId, ClientId, DenyId, KeyId, KeyManagerName, PolicyName, Role, Scope, SubscriptionId,
     Tenant, TokenId, UserName,
 };
+pub use log::{InvalidLogLevel, LogLevel, LogSetting, OperationLog};
 pub use policy::{Policy, PolicyKind, Quota};
 pub use resilience::{Breaker, Ejection, HealthCheck, Retry, Suspension};

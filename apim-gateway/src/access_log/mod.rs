@@ -33,7 +33,7 @@ use std::path::PathBuf;
 use apim_core::Outcome;
 
 use crate::journal::Journal;
-use redact::Redact;
+pub(crate) use redact::Redact;
 
 /// Writes a line for each request.
 #[derive(Debug)]

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use http::{HeaderName, Uri};
+
 /// Keys whose values are credentials, or as good as one.
 const USUAL: [&str; 12] = [
     "apikey",
@@ -18,11 +20,29 @@ const USUAL: [&str; 12] = [
     "sig",
 ];
 
+/// Headers that carry credentials, beside those whose names end as below.
+const HEADERS: [&str; 8] = [
+    "authorization",
+    "proxy-authorization",
+    "cookie",
+    "set-cookie",
+    "apikey",
+    "x-jwt-assertion",
+    "authentication-info",
+    "proxy-authentication-info",
+];
+
+/// How the names of headers end that carry credentials under a name of somebody's own.
+const ENDINGS: [&str; 5] = ["token", "key", "secret", "password", "signature"];
+
+/// Bytes of a target.
+const LONGEST_TARGET: usize = 2048;
+
 const REDACTED: &str = "[redacted]";
 
 /// The keys of a query whose values are not written.
 #[derive(Debug)]
-pub(super) struct Redact {
+pub(crate) struct Redact {
     keys: Vec<Box<str>>,
 }
 
@@ -33,7 +53,7 @@ impl Default for Redact {
 }
 
 impl Redact {
-    pub(super) fn also(&mut self, keys: impl IntoIterator<Item = String>) {
+    pub(crate) fn also(&mut self, keys: impl IntoIterator<Item = String>) {
         self.keys.extend(keys.into_iter().map(|key| key.to_ascii_lowercase().into_boxed_str()));
     }
 
@@ -52,6 +72,26 @@ impl Redact {
             out.write_all(separator.as_bytes())?;
             rest = &further[1..];
         }
+    }
+
+    /// A target with its query, cut after 2048 bytes.
+    pub(crate) fn target(&self, uri: &Uri) -> String {
+        let mut target = uri.path().as_bytes().to_vec();
+        if let Some(query) = uri.query() {
+            target.push(b'?');
+            // Writing into memory does not fail.
+            let _ = self.query(query, &mut target);
+        }
+        target.truncate(LONGEST_TARGET);
+        String::from_utf8_lossy(&target).into_owned()
+    }
+
+    /// Whether the value of a header is a credential, or as good as one.
+    pub(crate) fn hides_header(&self, name: &HeaderName) -> bool {
+        let name = name.as_str();
+        HEADERS.contains(&name)
+            || ENDINGS.iter().any(|ending| name.ends_with(ending))
+            || self.keys.iter().any(|key| **key == *name)
     }
 
     /// Whether a key, which may be percent-encoded, is one of those.
@@ -85,6 +125,32 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+
+    #[test]
+    fn headers_that_carry_credentials_are_known_by_name_or_by_its_end() {
+        let mut redact = Redact::default();
+        redact.also(["X-Session".to_owned()]);
+        for (name, hidden) in [
+            ("authorization", true),
+            ("set-cookie", true),
+            ("x-api-key", true),
+            ("x-amz-security-token", true),
+            ("x-session", true),
+            ("accept", false),
+            ("content-type", false),
+            ("x-token-count", false),
+        ] {
+            assert_eq!(redact.hides_header(&HeaderName::from_static(name)), hidden, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_target_is_short_and_without_secrets() {
+        let redact = Redact::default();
+        assert_eq!(redact.target(&"/a?token=x&b=1".parse().unwrap()), "/a?token=[redacted]&b=1");
+        let long = format!("/{}", "a".repeat(5000));
+        assert_eq!(redact.target(&long.parse().unwrap()).len(), LONGEST_TARGET);
+    }
 
     #[test]
     fn values_of_secret_keys_are_replaced_however_the_key_is_spelt() {

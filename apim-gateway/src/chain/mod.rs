@@ -17,6 +17,7 @@ pub(crate) use foreign::Transports;
 pub(crate) use origin::{Erased, Origin, Source};
 
 use crate::analytics::Analytics;
+use crate::api_log::{self, ApiLog};
 use crate::cors::Cors;
 use crate::deploy::{Deployed, Site};
 use crate::mediation;
@@ -57,6 +58,7 @@ pub(crate) struct Chain {
     pub(crate) transports: Transports,
     pub(crate) rescue: Arc<dyn Rescue>,
     pub(crate) observers: Observers,
+    pub(crate) api_log: Option<Arc<ApiLog>>,
 }
 
 impl Chain {
@@ -71,6 +73,11 @@ impl Chain {
             links.insert(behind_observers(&links), faults);
         }
         links.extend(mediation.inner);
+        if let Some(log) = &self.api_log {
+            let [outer, inner] = api_log::links(log, &site, &parts.clock());
+            links.insert(0, outer);
+            links.push(inner);
+        }
         if let Some(observer) = self.observers.link(&api) {
             links.insert(0, observer);
         }

@@ -8,6 +8,7 @@ use apim_core::model::{Api, Operation};
 use apim_core::{BuildError, Link, Pipeline};
 use http::{HeaderName, Method};
 
+use crate::api_log::Switch;
 use crate::auth::{Mutual, Readers};
 use crate::chain::Origin;
 use crate::router::{Base, Host, Resources};
@@ -28,6 +29,8 @@ pub struct Site {
     pub resources: Resources,
     pub(crate) readers: Readers,
     pub(crate) mutual: Option<Arc<Mutual>>,
+    /// What is written of its calls.
+    pub(crate) log: Switch,
     source: Arc<Api>,
     bases: Vec<Base>,
 }
@@ -61,7 +64,8 @@ impl Site {
         let mutual = mutual(&api)?;
         let bases = bases(&api)?;
         let context = api.versioned_context().into();
-        Ok(Self { context, api, resources, readers, mutual, source: source.clone(), bases })
+        let (source, log) = (source.clone(), Switch::default());
+        Ok(Self { context, api, resources, readers, mutual, log, source, bases })
     }
 
     /// The API as it was deployed.

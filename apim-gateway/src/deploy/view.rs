@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use apim_core::event::{Change, Revision};
 use apim_core::model::{
-    ApiId, Application, ApplicationId, ClientId, KeyId, KeyManagerName, KeyMapping, Subscription,
+    ApiId, Application, ApplicationId, ClientId, KeyId, KeyManagerName, KeyMapping, LogSetting, Subscription,
     SubscriptionId,
 };
 use apim_core::{Context, Timestamp};
@@ -31,6 +31,7 @@ pub struct View {
     key_digests: Shards<KeyId, KeyDigest>,
     policies: Policies,
     denies: Arc<Denies>,
+    logs: Shards<ApiId, Arc<LogSetting>>,
     key_managers: KeyManagers,
     revocations: Revocations,
 }
@@ -165,6 +166,15 @@ impl View {
             Change::PolicyRemoved { kind, name } => self.policies.remove(kind, &name),
             Change::DenySaved(deny) => self.denies = Arc::new(self.denies.with(deny)),
             Change::DenyRemoved(id) => self.denies = Arc::new(self.denies.without(&id)),
+            Change::LogSaved(setting) => {
+                let api = setting.api.clone();
+                self.logs.insert(api.clone(), setting);
+                self.set_log(&api);
+            }
+            Change::LogRemoved(api) => {
+                self.logs.remove(&api);
+                self.set_log(&api);
+            }
             Change::KeyManagerRemoved(name) => self.key_managers.remove(&name),
             Change::Revoked(revocation) => self.revocations.add(revocation),
             // What has to be built first never comes this way, so this is a kind that is newer than this code.
@@ -178,7 +188,15 @@ impl View {
         for base in deployed.bases() {
             self.bases.claim(base, id.clone(), deployed.clone());
         }
-        self.apis.insert(id, deployed);
+        self.apis.insert(id.clone(), deployed);
+        self.set_log(&id);
+    }
+
+    /// Requests see it at once, be it by a former view: what is written changes nothing of what is answered.
+    fn set_log(&self, id: &ApiId) {
+        if let Some(deployed) = self.apis.get(id) {
+            deployed.site().log.set(self.logs.get(id).cloned());
+        }
     }
 
     fn undeploy(&mut self, id: &ApiId) {

@@ -33,6 +33,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     3 "03-apis";
     4 "04-portal";
     5 "05-client-certificates";
+    6 "06-log-levels";
 };
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (

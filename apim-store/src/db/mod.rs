@@ -15,6 +15,7 @@ mod grants;
 pub(crate) mod key_mappings;
 mod keys;
 pub(crate) mod listings;
+pub(crate) mod log_levels;
 mod migrate;
 pub(crate) mod outbox;
 pub(crate) mod policies;

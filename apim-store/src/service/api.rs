@@ -7,7 +7,7 @@ use apim_core::model::{ApiId, PolicyKind, UserName};
 use serde_json::{Map, Value, json};
 
 use super::definition::{self, Given};
-use super::{Expected, State, defaults, deploy, endpoint_secrets, scope};
+use super::{Expected, State, defaults, deploy, endpoint_secrets, log_level, scope};
 use crate::db::apis::{self, StoredApi};
 use crate::db::client_certificates::{self as certificates, DRAFT};
 use crate::db::{Read, Write, policies, subscriptions};
@@ -259,6 +259,7 @@ pub async fn delete(cx: &mut Write, id: &str, expected: &Expected) -> Result<()>
         return Err(code::API_IN_USE.because(text).into());
     }
     scope::release(cx, &api).await?;
+    log_level::forget(cx, &api.id).await?;
     apis::delete(cx, &api.id).await?;
     cx.tell(Change::ApiUndeployed(api.id.clone()));
     Ok(())

@@ -117,9 +117,14 @@ pub(crate) async fn definition(cx: &mut Read, api: &StoredApi, urls: &GatewayUrl
 
 /// The path that its calls begin with.
 pub(crate) fn versioned_context(api: &StoredApi) -> String {
-    match api.context.contains("{version}") {
-        true => api.context.replace("{version}", &api.api_version),
-        false => format!("{}/{}", api.context.trim_end_matches('/'), api.api_version),
+    with_version(&api.context, &api.api_version)
+}
+
+/// A context with a version in its place.
+pub(crate) fn with_version(context: &str, version: &str) -> String {
+    match context.contains("{version}") {
+        true => context.replace("{version}", version),
+        false => format!("{}/{version}", context.trim_end_matches('/')),
     }
 }
 

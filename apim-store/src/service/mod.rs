@@ -16,6 +16,7 @@ pub(crate) mod key;
 pub(crate) mod key_manager;
 pub mod lifecycle;
 pub(crate) mod listing;
+pub(crate) mod log_level;
 pub(crate) mod password;
 pub(crate) mod policy;
 pub mod revision;

@@ -15,6 +15,7 @@ mod frame;
 mod gateways;
 mod keys;
 mod listings;
+mod log_levels;
 mod oauth_keys;
 mod place;
 mod policies;

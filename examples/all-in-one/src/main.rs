@@ -39,7 +39,8 @@ struct Config {
     /// When the gateway refuses requests because there is more to do than can be done.
     shedding: gateway::Shedding,
     /// Where a line is written for each request; none: nowhere.
-    access_log: Option<gateway::AccessLogTo>,
+    access_log: Option<gateway::LogTo>,
+    api_log: Option<gateway::LogTo>,
     /// How many APIs have counters of their own at `/metrics`. Default 500.
     metrics_apis: Option<usize>,
     /// The gateway's certificates by host, its balancers, its limits on clients.
@@ -64,6 +65,7 @@ async fn serve(flags: Flags) -> Result<(), Failure> {
         workers: config.workers,
         shedding: config.shedding,
         access_log: config.access_log,
+        api_log: config.api_log,
         metrics_apis: config.metrics_apis,
         listeners: config.listeners,
     };

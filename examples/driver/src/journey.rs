@@ -107,6 +107,13 @@ impl Journey {
         self.client.json(method, &format!("{}/api/am/admin/v4{path}", self.control), &self.token, &body).await
     }
 
+    /// Calls an operation for those who keep the platform running, with a JSON body.
+    pub async fn devops(&self, method: Method, path: &str, body: Value) -> crate::Reply {
+        self.client
+            .json(method, &format!("{}/api/am/devops/v0{path}", self.control), &self.token, &body)
+            .await
+    }
+
     /// Imports an OpenAPI document; answers the API's id.
     pub async fn import(&self, document: &str, name: &str, context: &str, backend: &str) -> String {
         let properties = json!({

@@ -3,6 +3,7 @@
 
 mod certificates;
 mod listeners;
+mod logs;
 mod shedding;
 
 use std::path::Path;
@@ -10,7 +11,6 @@ use std::sync::Arc;
 
 use apim_core::model::Api;
 use apim_core::{Shutdown, SnapshotSource, SystemClock};
-use apim_gateway::access_log::AccessLog;
 use apim_gateway::analytics::Lines;
 use apim_gateway::metrics::{Kind, Metrics};
 use apim_gateway::server::health::{BoundHealth, Health};
@@ -25,8 +25,10 @@ use serde::Deserialize;
 use tokio::sync::watch;
 
 use certificates::Shown;
+use logs::Logs;
 
 pub use listeners::Listeners;
+pub use logs::LogTo;
 pub use shedding::Shedding;
 
 /// Where Debian and most others keep the authorities that a machine trusts.
@@ -56,25 +58,14 @@ pub struct Config {
     /// When requests are refused because there is more to do than can be done.
     pub shedding: Shedding,
     /// Where a line is written for each request; none: nowhere.
-    pub access_log: Option<AccessLogTo>,
+    pub access_log: Option<LogTo>,
+    /// Where the messages of APIs are written that have a log level, which is set at the control plane while the
+    /// gateway runs. Default: `api.jsonl`.
+    pub api_log: Option<LogTo>,
     /// How many APIs have counters of their own at `/metrics`. Default 500.
     pub metrics_apis: Option<usize>,
     /// Certificates by host, balancers, limits on clients.
     pub listeners: Listeners,
-}
-
-/// Where the access log goes.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct AccessLogTo {
-    /// A file, relative to the data folder, or `stdout`.
-    pub to: String,
-    /// Bytes of the file, after which it is renamed to `….1`. Default 64 MiB.
-    #[serde(default)]
-    pub limit_bytes: Option<u64>,
-    /// Keys of a query whose values are not written, besides the usual ones.
-    #[serde(default)]
-    pub redact: Vec<String>,
 }
 
 /// A gateway whose addresses are taken, and which does not answer yet.
@@ -83,7 +74,7 @@ pub struct Node {
     pub gateway: Gateway,
     server: Bound<Gateway>,
     health: BoundHealth,
-    access_log: Option<Arc<AccessLog>>,
+    logs: Logs,
     shown: Arc<Shown>,
 }
 
@@ -113,8 +104,10 @@ impl Node {
             Kind::Counter,
             move || lost.dropped(),
         );
-        let access_log = config.access_log.map(|to| access_log(to, data, workers)).transpose()?;
-        let mut builder = Gateway::builder()
+        let api_log = config.api_log.unwrap_or_else(LogTo::usual_api_log);
+        let logs = Logs::open(config.access_log, api_log, data, workers)?;
+        let metrics = logs.count(metrics);
+        let builder = Gateway::builder()
             .workers(workers)
             .clock(clock.clone())
             .throttle(Arc::new(LocalEngine::new(clock)))
@@ -124,10 +117,7 @@ impl Node {
             .analytics(calls)
             .metrics(metrics.clone())
             .config(settings);
-        if let Some(log) = &access_log {
-            builder = builder.access_log(log.clone());
-        }
-        let gateway = builder.build().await.or_fail("cannot start the gateway")?;
+        let gateway = logs.give(builder).build().await.or_fail("cannot start the gateway")?;
 
         let ports = flags.ports();
         let mut server = ServerConfig::default();
@@ -153,7 +143,7 @@ impl Node {
             .with_reload(move || again.reload().map_err(|error| error.to_string()));
         let health =
             health.bind(([127, 0, 0, 1], ports.health).into()).or_fail("cannot start the health port")?;
-        Ok(Self { gateway, server, health, access_log, shown })
+        Ok(Self { gateway, server, health, logs, shown })
     }
 
     /// Loads a source that never changes, and insists that all of it can be served: what is refused now would
@@ -187,9 +177,7 @@ impl Node {
             let end = ended(end.clone());
             tokio::spawn(async move { follower.follow(source, end).await })
         };
-        if let Some(log) = self.access_log {
-            tokio::spawn(reopen_on_hangup(log));
-        }
+        tokio::spawn(self.logs.reopen_on_hangup());
         let reloading = tokio::spawn(self.shown.follow());
         tokio::spawn(self.health.run(ended(end.clone())));
         let served = self.server.run(ended(end)).await.or_fail("the gateway failed");
@@ -230,28 +218,6 @@ pub fn describe(flags: &Flags) -> String {
         ports.health,
         flags.data.join(CALLS).display()
     )
-}
-
-fn access_log(to: AccessLogTo, data: &Data, workers: usize) -> Result<Arc<AccessLog>, Failure> {
-    let log = match to.to.as_str() {
-        "stdout" => AccessLog::stdout(workers),
-        file => AccessLog::append(data.path().join(file), to.limit_bytes.unwrap_or(CALLS_LIMIT), workers),
-    };
-    let log = log.or_fail(format!("cannot write the access log to {}", to.to))?;
-    Ok(Arc::new(log.redacting(to.redact)))
-}
-
-/// Whoever moves log files away says so by SIGHUP.
-async fn reopen_on_hangup(log: Arc<AccessLog>) {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::hangup()) {
-        Ok(mut hangup) => {
-            while hangup.recv().await.is_some() {
-                log.reopen();
-            }
-        }
-        Err(error) => tracing::warn!(%error, "SIGHUP cannot be received"),
-    }
 }
 
 /// Turns a flag that everybody watches into something to wait for.

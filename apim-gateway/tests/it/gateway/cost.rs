@@ -4,6 +4,8 @@ use allocation_counter::measure;
 use apim_core::event::{Change, Event, Revision};
 use apim_core::{Body, Peer, Snapshot, Timestamp, Worker};
 use apim_gateway::analytics::Lines;
+use apim_gateway::api_log::ApiLog;
+use apim_gateway::builder::Builder;
 use futures_util::FutureExt as _;
 use http::Request;
 use serde_json::json;
@@ -19,7 +21,10 @@ use super::world::{Bench, Silent, pets};
 async fn a_call_with_a_remembered_token_costs_three_allocations() {
     let folder = tempfile::tempdir().unwrap();
     let lines = Arc::new(Lines::append(folder.path().join("calls"), 1 << 20, 2).unwrap());
-    let bench = Bench::with(|builder| builder.backend(Silent).analytics(lines)).await;
+    // Of an API without a level nothing is written, and nothing prepared.
+    let log = Arc::new(ApiLog::append(folder.path().join("api"), 1 << 20, 2).unwrap());
+    let adjust = |builder: Builder| builder.backend(Silent).analytics(lines).api_log(log);
+    let bench = Bench::with(adjust).await;
     let bearer = format!("Bearer {}", bench.token(json!({})));
     let peer = Peer { address: ([203, 0, 113, 9], 4711).into(), tls: false };
     // As from our server, whose headers share one buffer: copies of what was copied once allocate nothing.

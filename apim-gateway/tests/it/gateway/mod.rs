@@ -1,5 +1,6 @@
 //! What the gateway promises to whoever calls it, one module per promise.
 
+mod api_log;
 mod changes;
 mod configuration;
 mod cost;

@@ -2,12 +2,16 @@
 //!
 //! Asking why a request was refused is a row of our own: the original has only its logs to tell.
 
+mod logs;
 mod why;
 
 use super::contract::{Contract, Noun};
 
 /// The contract.
 pub fn contract() -> Contract {
-    let nouns = vec![Noun { operations: why::operations(), description: include_str!("why.yaml") }];
+    let nouns = vec![
+        Noun { operations: logs::operations(), description: include_str!("logs.yaml") },
+        Noun { operations: why::operations(), description: include_str!("why.yaml") },
+    ];
     Contract::new("DevOps", "/api/am/devops/v0", nouns)
 }

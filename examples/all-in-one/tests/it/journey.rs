@@ -36,6 +36,35 @@ async fn each_call_is_counted_with_its_application_and_its_outcome() {
 }
 
 #[tokio::test]
+async fn an_administrator_looks_at_an_apis_messages_while_everything_runs() {
+    let platform = Platform::with_a_published_api().await;
+    let token = platform.journey.token(&platform.keys, "").await;
+    platform.call_until("/pet/1", &token, 200).await;
+    let path = platform.data.path().join("api.jsonl");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "");
+
+    let level = format!("/tenant-logs/carbon.super/apis/{}", platform.api);
+    let body = serde_json::json!({ "logLevel": "FULL" });
+    platform.journey.devops(Method::PUT, &level, body).await.expect(200);
+    let patience = std::time::Instant::now() + std::time::Duration::from_secs(5);
+    let text = loop {
+        // In force within a second; lines reach the file a quarter of a second later at most.
+        platform.call("/pet/1", &token).await.expect(200);
+        let text = std::fs::read_to_string(&path).unwrap();
+        if text.contains("RESPONSE_OUT") {
+            break text;
+        }
+        assert!(std::time::Instant::now() < patience, "nothing was written");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    };
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect::<Vec<_>>();
+    let first = |flow: &str| lines.iter().find(|line| line["flow"] == flow).unwrap();
+    assert!(first("RESPONSE_OUT")["payload"].as_str().unwrap().contains("Rex"));
+    let headers = first("REQUEST_IN")["headers"].to_string();
+    assert!(headers.contains("authorization=[redacted]") && !text.contains(&token), "{headers}");
+}
+
+#[tokio::test]
 async fn the_token_that_comes_with_the_keys_is_good_as_well() {
     let platform = Platform::with_a_published_api().await;
     platform.call_until("/pet/1", &platform.keys.access_token, 200).await;
