@@ -5,29 +5,26 @@ use std::sync::Arc;
 
 use apim_core::fault::Rescue;
 use apim_core::message::{Format, Formats};
-use apim_core::model::Api;
 use apim_core::registry::{
     FileSchema, FormatEntry, HandlerEntry, MediatorEntry, TransportEntry, VerifierEntry,
 };
 use apim_core::{
-    AnalyticsSink, Backend, BuildError, Clock, Entry, Link, Mediator, Parts, PerWorker, Registry,
-    SystemClock, ThrottleEngine, TokenVerifier, Transport,
+    AnalyticsSink, Backend, BuildError, Clock, Link, Mediator, Parts, Registry, SystemClock, ThrottleEngine,
+    TokenVerifier, Transport,
 };
 use schemars::{JsonSchema, Schema};
 
 use crate::access_log::AccessLog;
 use crate::api_log::ApiLog;
-use crate::auth::{ByForm, JwtVerifier};
-use crate::chain::{Chain, Erased, Source, Transports};
+use crate::chain::{Erased, Source};
 use crate::config;
-use crate::correlation::Correlation;
-use crate::deploy::{Current, Deployer, Site};
-use crate::gateway::{Gateway, Ids, Inner, Proxies, Tenures, Texts};
+use crate::deploy::Current;
+use crate::gateway::{Gateway, Texts};
 use crate::metrics::Metrics;
 use crate::observer::Observers;
+use crate::recipe::{Kept, Recipe};
 use crate::throttle::Unlimited;
-use crate::upstream::{Upstream, UpstreamConfig};
-use crate::why::Records;
+use crate::upstream::UpstreamConfig;
 use crate::{builtin, format, mediation, rescue};
 
 /// What a gateway is made of; everything has a default.
@@ -237,7 +234,7 @@ impl Builder {
     }
 
     /// The JSON Schema of a file that is read as a `C`, as [`config::File`] or
-    /// [`Api`], or something that holds one: with all that is installed so far, by name, and its
+    /// [`Api`](apim_core::model::Api), or something that holds one: with all that is installed so far, by name, and its
     /// configuration. Editors complete and check files by it.
     ///
     /// ```
@@ -265,12 +262,8 @@ impl Builder {
     /// given in code as well.
     pub async fn build(self) -> Result<Gateway, BuildError> {
         let current = Current::new(self.workers);
-        let proxies = Proxies::new(self.config.trusted_proxies);
         let texts = Arc::new(Texts::new(self.workers));
-        let mut parts =
-            Parts::new(self.clock.clone()).with(self.throttle).with(proxies.clone()).with(texts.clone());
-        let correlation = Correlation::new(self.config.correlation_header);
-        parts = parts.with(correlation.clone()).with(self.config.region);
+        let mut parts = Parts::new(self.clock.clone()).with(self.throttle).with(texts.clone());
         if let Some(sink) = self.analytics {
             parts = parts.with(sink);
         }
@@ -280,84 +273,30 @@ impl Builder {
         for add in self.parts {
             parts = add(parts);
         }
-        let named = self.verifiers;
-        let verifier = one_verifier("gateway.verifier", self.verifier, self.config.verifier, &named, &parts);
-        let verifier = verifier.await?.unwrap_or_else(|| {
-            let trust = Arc::new(current.clone());
-            Arc::new(JwtVerifier::new(trust, self.clock.clone(), self.config.leeway, self.workers))
-        });
-        let opaque = one_verifier("gateway.opaque", self.opaque, self.config.opaque, &named, &parts);
-        let verifier: Arc<dyn TokenVerifier> = match opaque.await? {
-            Some(opaque) => Arc::new(ByForm::new(verifier, opaque)),
-            None => verifier,
-        };
-        let parts = parts.with(verifier).with(self.rescue.clone());
-        let listed = &self.config.transports;
-        let transports = self.transports.build_all("gateway.transports", listed, &parts).await?;
-        let named = self.named_formats.build_all("gateway.formats", &self.config.formats, &parts).await?;
-        // From the last to the first, since each goes in front of those before it.
-        let formats = named.into_iter().rev().fold(self.formats, Formats::preferring);
-        let source = match self.backend {
-            Some(backend) => Source::Other(backend),
-            None => {
-                let (clock, rescue) = (self.clock.clone(), self.rescue.clone());
-                Source::Endpoints(Upstream::new(self.upstream, self.workers, clock, rescue))
-            }
-        };
-        let chain = Chain {
-            entries: self.config.handlers,
+        let recipe = Recipe {
+            clock: self.clock,
+            parts,
+            verifier: self.verifier,
+            opaque: self.opaque,
             links: self.links,
             mediators: self.mediators,
-            parts,
-            source,
-            transports: Transports::new(transports)?,
-            rescue: self.rescue.clone(),
-            observers: self.observers.clone(),
-            api_log: self.api_log,
-        };
-        // A list that no API could be deployed with is refused now, and not with each API.
-        chain.build(Arc::new(Site::new(&probe()?)?)).await?;
-        let outlive = self.config.websockets_outlive_credentials;
-        let tenures =
-            Tenures::new(self.workers, current.clone(), self.clock.clone(), self.config.leeway, outlive);
-        Ok(Gateway::new(Inner {
-            deployer: Deployer::new(chain, self.clock.clone(), current.clone()),
-            current,
-            clock: self.clock,
+            formats: self.formats,
+            named_formats: self.named_formats,
+            verifiers: self.verifiers,
+            transports: self.transports,
             rescue: self.rescue,
-            formats,
-            proxies,
-            ids: PerWorker::new(self.workers, Ids::new),
-            texts,
-            correlation,
-            unrouted: self.observers.unrouted(),
-            records: Records::new(self.workers, self.config.explanations),
-            tenures,
-        }))
+            api_log: self.api_log,
+            workers: self.workers,
+            current,
+        };
+        let source = match self.backend {
+            Some(backend) => Source::Other(backend),
+            None => recipe.endpoints(self.upstream),
+        };
+        let kept = Kept { source, observers: self.observers, verifier: None, records: None };
+        let made = recipe.make(self.config, kept).await?;
+        Ok(Gateway::new(recipe, made, texts))
     }
-}
-
-/// A verifier that was given in code, or is named by the configuration; not both, since one would be ignored.
-async fn one_verifier(
-    path: &str,
-    given: Option<Arc<dyn TokenVerifier>>,
-    named: Option<Entry>,
-    registry: &Registry<Arc<dyn TokenVerifier>>,
-    parts: &Parts,
-) -> Result<Option<Arc<dyn TokenVerifier>>, BuildError> {
-    match (given, named) {
-        (Some(_), Some(_)) => Err(BuildError::at(path, "this gateway was given another in code")),
-        (given, None) => Ok(given),
-        (None, Some(entry)) => {
-            registry.build(&entry, parts).await.map(Some).map_err(|error| error.within(path))
-        }
-    }
-}
-
-/// An API to try the links on.
-fn probe() -> Result<Arc<Api>, BuildError> {
-    let probe = serde_json::json!({ "name": "probe", "version": "1", "context": "/probe" });
-    serde_json::from_value(probe).map(Arc::new).map_err(|error| BuildError::at("", error))
 }
 
 impl fmt::Debug for Builder {

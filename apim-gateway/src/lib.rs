@@ -98,6 +98,7 @@ mod journal;
 pub mod mediation;
 pub mod metrics;
 mod observer;
+mod recipe;
 pub mod rescue;
 pub mod resource;
 pub mod router;
@@ -110,3 +111,4 @@ pub mod upstream;
 pub mod why;
 
 pub use gateway::Gateway;
+pub use recipe::Reconfiguration;

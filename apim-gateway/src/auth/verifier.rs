@@ -48,6 +48,11 @@ impl JwtVerifier {
         Self { trust, clock, leeway, memory: PerWorker::new(workers, || Memory::new(bounds)) }
     }
 
+    /// How far clocks may differ.
+    pub fn leeway(&self) -> Duration {
+        self.leeway
+    }
+
     fn check(&self, token: &str, worker: Worker) -> Result<Arc<Claims>, Fault> {
         let generation = self.trust.generation();
         let remembered = self.memory.of(worker).at(generation).get(token);

@@ -30,6 +30,7 @@ enum Kind {
 }
 
 /// Where the answers of all APIs come from.
+#[derive(Clone)]
 pub(crate) enum Source {
     /// The APIs' endpoints.
     Endpoints(Upstream),

@@ -13,11 +13,11 @@ use super::view::{Update, View};
 use super::{Current, Deployed, Key, Site};
 use crate::auth::KeySet;
 use crate::chain::Chain;
+use crate::gateway::Settings;
 use crate::router::Base;
 
 /// The one place where views are made. Requests never wait for it.
 pub(crate) struct Deployer {
-    chain: Chain,
     clock: Arc<dyn Clock>,
     current: Current,
     memory: Mutex<Memory>,
@@ -27,8 +27,9 @@ pub(crate) struct Deployer {
 }
 
 /// What is remembered from one change to the next.
-#[derive(Default)]
 struct Memory {
+    /// How pipelines are built.
+    chain: Chain,
     /// Former views that some request may still hold. Freeing a large one takes time, which is spent here
     /// and not by a worker.
     retired: Vec<Arc<View>>,
@@ -70,12 +71,12 @@ impl fmt::Display for Refused {
 impl std::error::Error for Refused {}
 
 impl Deployer {
-    pub(crate) fn new(chain: Chain, clock: Arc<dyn Clock>, current: Current) -> Self {
+    pub(crate) fn new(chain: Chain, settings: Settings, clock: Arc<dyn Clock>, current: Current) -> Self {
+        current.swap(Arc::new(View::with(settings)));
         Self {
-            chain,
             clock,
             current,
-            memory: Mutex::default(),
+            memory: Mutex::new(Memory { chain, retired: Vec::new(), waiting: Vec::new() }),
             loaded: watch::Sender::new(false),
             changed_at: AtomicU64::new(0),
         }
@@ -94,7 +95,7 @@ impl Deployer {
 
     /// Brings a whole snapshot into force in place of what was.
     pub(crate) async fn load(&self, snapshot: Snapshot) -> Report {
-        let mut memory = self.memory.lock().await;
+        let memory = &mut *self.memory.lock().await;
         memory.waiting.clear();
         let former = self.current.load().clone();
         let mut view = former.emptied();
@@ -104,7 +105,7 @@ impl Deployer {
             if index % 64 == 63 {
                 tokio::task::yield_now().await;
             }
-            if let Err(refused) = self.bring(&mut view, &former, change, &mut memory.waiting).await {
+            if let Err(refused) = memory.bring(&mut view, &former, change).await {
                 report.refuse(refused);
             }
         }
@@ -117,18 +118,18 @@ impl Deployer {
 
     /// Brings one event into force. One that is in force already does nothing.
     pub(crate) async fn apply(&self, event: Event) -> Report {
-        let mut memory = self.memory.lock().await;
+        let memory = &mut *self.memory.lock().await;
         let former = self.current.load().clone();
         let mut report = Report { revision: former.revision(), refused: Vec::new() };
         if event.revision <= former.revision() {
             return report;
         }
         let mut view = View::clone(&former);
-        if let Err(refused) = self.bring(&mut view, &former, &event.change, &mut memory.waiting).await {
+        if let Err(refused) = memory.bring(&mut view, &former, &event.change).await {
             report.refuse(refused);
         }
         if let Change::ApiDeployed(_) | Change::ApiUndeployed(_) = event.change {
-            self.let_in(&mut view, &mut memory.waiting, &mut report).await;
+            memory.let_in(&mut view, &mut report).await;
         }
         view.stands_at(event.revision);
         report.revision = event.revision;
@@ -136,27 +137,47 @@ impl Deployer {
         report
     }
 
+    /// Builds the pipelines of all APIs anew, and brings them into force together with other settings.
+    ///
+    /// # Errors
+    ///
+    /// If one of them cannot be built by this chain; everything stays as it was.
+    pub(crate) async fn rebuild(&self, chain: Chain, settings: Settings) -> Result<(), BuildError> {
+        let memory = &mut *self.memory.lock().await;
+        let mut view = View::clone(&self.current.load());
+        let deployed: Vec<_> = view.apis.iter().map(|(_, deployed)| deployed.site().clone()).collect();
+        for (index, site) in deployed.into_iter().enumerate() {
+            // As in `load`.
+            if index % 64 == 63 {
+                tokio::task::yield_now().await;
+            }
+            let subject = subject(&site.api);
+            let built = chain.build(site).await.map_err(|error| error.within(&subject))?;
+            view.update(Update::Deploy(Arc::new(built)));
+        }
+        view.settings = Arc::new(settings);
+        memory.chain = chain;
+        self.swap(&mut memory.retired, view);
+        Ok(())
+    }
+
     fn swap(&self, retired: &mut Vec<Arc<View>>, view: View) {
         self.changed_at.store(self.clock.now().as_millis(), Relaxed);
         retired.push(self.current.swap(Arc::new(view)));
         retired.retain(|view| Arc::strong_count(view) > 1);
     }
+}
 
+impl Memory {
     /// Builds what has to be built and puts it into the view.
-    async fn bring(
-        &self,
-        view: &mut View,
-        former: &View,
-        change: &Change,
-        waiting: &mut Vec<Arc<Site>>,
-    ) -> Result<(), Refused> {
+    async fn bring(&mut self, view: &mut View, former: &View, change: &Change) -> Result<(), Refused> {
         let update = match change {
             Change::ApiDeployed(api) => {
-                waiting.retain(|site| site.api.id != api.id);
-                return self.deploy(view, former, api, waiting).await;
+                self.waiting.retain(|site| site.api.id != api.id);
+                return self.deploy(view, former, api).await;
             }
             Change::ApiUndeployed(id) => {
-                waiting.retain(|site| site.api.id != *id);
+                self.waiting.retain(|site| site.api.id != *id);
                 Update::Other(change.clone())
             }
             Change::ApiKeySaved(key) => {
@@ -173,22 +194,16 @@ impl Deployer {
     }
 
     /// Deploys an API. If that is refused, the revision that was served so far is kept.
-    async fn deploy(
-        &self,
-        view: &mut View,
-        former: &View,
-        api: &Arc<Api>,
-        waiting: &mut Vec<Arc<Site>>,
-    ) -> Result<(), Refused> {
+    async fn deploy(&mut self, view: &mut View, former: &View, api: &Arc<Api>) -> Result<(), Refused> {
         let before = former.api(&api.id);
         // A snapshot mostly brings what is deployed already.
         if let Some(deployed) = before.filter(|deployed| deployed.site().source() == api) {
             return keep(view, deployed).map_err(|taken| {
-                waiting.push(deployed.site().clone());
+                self.waiting.push(deployed.site().clone());
                 refused(subject(api), taken)
             });
         }
-        match self.build(view, api, waiting).await {
+        match self.build(view, api).await {
             Ok(deployed) => view.update(Update::Deploy(Arc::new(deployed))),
             Err(error) => {
                 if let Some(deployed) = before
@@ -202,22 +217,17 @@ impl Deployer {
         Ok(())
     }
 
-    async fn build(
-        &self,
-        view: &View,
-        api: &Arc<Api>,
-        waiting: &mut Vec<Arc<Site>>,
-    ) -> Result<Deployed, BuildError> {
+    async fn build(&mut self, view: &View, api: &Arc<Api>) -> Result<Deployed, BuildError> {
         let site = Arc::new(Site::new(api)?);
-        free(view, site.bases(), &api.id).inspect_err(|_| waiting.push(site.clone()))?;
+        free(view, site.bases(), &api.id).inspect_err(|_| self.waiting.push(site.clone()))?;
         self.chain.build(site).await
     }
 
     /// Deploys those who waited for a place that is free now. Who moves there may leave a place to another.
-    async fn let_in(&self, view: &mut View, waiting: &mut Vec<Arc<Site>>, report: &mut Report) {
+    async fn let_in(&mut self, view: &mut View, report: &mut Report) {
         let is_free = |view: &View, site: &Site| view.taken(site.bases(), &site.api.id).is_none();
-        while let Some(first) = waiting.iter().position(|site| is_free(view, site)) {
-            let site = waiting.remove(first);
+        while let Some(first) = self.waiting.iter().position(|site| is_free(view, site)) {
+            let site = self.waiting.remove(first);
             let subject = subject(&site.api);
             match self.chain.build(site).await {
                 Ok(deployed) => {

@@ -11,6 +11,7 @@ use apim_core::{Context, Timestamp};
 
 use super::{Denies, Deployed, Key, KeyDigest, KeyManagers, Policies, Revocations, Shards};
 use crate::auth::KeySet;
+use crate::gateway::Settings;
 use crate::router::{Base, Bases, Taken};
 
 /// An immutable index over everything that routing and authorising need.
@@ -34,6 +35,7 @@ pub struct View {
     logs: Shards<ApiId, Arc<LogSetting>>,
     key_managers: KeyManagers,
     revocations: Revocations,
+    pub(crate) settings: Arc<Settings>,
 }
 
 /// A change that the gateway has understood: what had to be built has been built.
@@ -121,9 +123,14 @@ impl View {
         context.pinned::<Pinned>().map(|pinned| &*pinned.0)
     }
 
+    /// Nothing yet.
+    pub(super) fn with(settings: Settings) -> Self {
+        Self { settings: Arc::new(settings), ..Self::default() }
+    }
+
     /// Nothing yet, for a view that is to replace this one.
     pub(super) fn emptied(&self) -> Self {
-        Self { key_managers: self.key_managers.after(), ..Self::default() }
+        Self { key_managers: self.key_managers.after(), settings: self.settings.clone(), ..Self::default() }
     }
 
     /// Who holds one of these base paths already.

@@ -5,6 +5,7 @@ mod id;
 mod proxies;
 mod sent;
 mod service;
+mod settings;
 mod tenure;
 mod text;
 
@@ -13,29 +14,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apim_core::event::{Event, Revision};
-use apim_core::exchange::Completion;
 use apim_core::fault::Rescue;
-use apim_core::message::Formats;
 use apim_core::unwind::{self, Panicked};
 use apim_core::{
-    Answer, Body, Clock, Context, Exchange, Explanation, Fault, Peer, PerWorker, RequestId, Shutdown,
-    Snapshot, SnapshotSource, Worker,
+    Answer, Body, BuildError, Clock, Context, Exchange, Explanation, Fault, Peer, PerWorker, RequestId,
+    Shutdown, Snapshot, SnapshotSource, Worker,
 };
 use http::{HeaderValue, Request, Response, StatusCode, request};
+use tokio::sync::Mutex;
 
 pub use proxies::Proxies;
 pub use sent::Sent;
 
 pub(crate) use id::{Ids, header as id_header};
+pub(crate) use settings::Settings;
 pub(crate) use tenure::{Opening, Tenures, Unlocked};
 pub(crate) use text::Texts;
 
 use crate::builder::Builder;
-use crate::correlation::Correlation;
-use crate::deploy::{self, Current, Deployer, Report};
+use crate::deploy::{self, Current, Deployer, Pinned, Report};
+use crate::recipe::{Kept, Made, Recipe, Reconfiguration};
 use crate::rescue::{self, REQUEST_ID};
 use crate::transport::client_certificate::ClientCertificate;
-use crate::why::{self, Records};
+use crate::why;
 
 /// The data plane as one service.
 ///
@@ -49,33 +50,31 @@ pub(crate) struct Inner {
     pub(crate) deployer: Deployer,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rescue: Arc<dyn Rescue>,
-    pub(crate) formats: Formats,
-    pub(crate) proxies: Proxies,
     pub(crate) ids: PerWorker<Ids>,
     pub(crate) texts: Arc<Texts>,
-    pub(crate) correlation: Correlation,
-    pub(crate) unrouted: Option<Arc<dyn Completion>>,
-    pub(crate) records: Records,
     pub(crate) tenures: Tenures,
+    recipe: Recipe,
+    /// Held while a configuration is brought into force.
+    kept: Mutex<Kept>,
 }
 
 impl Inner {
     /// Sends an answer on its way. One of the gateway's own carries the request's id, and leaves a record
     /// under it. A payload that cannot be written fails it now, while there is still something to say.
-    fn respond(&self, mut answer: Answer, rescue: &dyn Rescue) -> Response<Sent> {
+    fn respond(&self, mut answer: Answer, rescue: &dyn Rescue, settings: &Settings) -> Response<Sent> {
         if let Err(error) = answer.write() {
             answer.fail(error.into(), rescue);
         }
         let context = answer.context();
         if context.fault.is_some() || context.answered_by.is_some() {
-            self.records.note(context, answer.status());
+            settings.records.note(context, answer.status());
             let id = id::header(context.request_id, &self.texts, context.worker);
             let correlation = context.correlation_id.clone().unwrap_or_else(|| id.clone());
             let headers = answer.headers_mut();
             headers.insert(REQUEST_ID, id);
-            headers.insert(self.correlation.header(), correlation);
+            headers.insert(settings.correlation.header(), correlation);
         } else if let Some(id) = context.correlation_id.clone() {
-            answer.headers_mut().insert(self.correlation.header(), id);
+            answer.headers_mut().insert(settings.correlation.header(), id);
         }
         Sent::respond(answer)
     }
@@ -87,8 +86,20 @@ impl Gateway {
         Builder::default()
     }
 
-    pub(crate) fn new(inner: Inner) -> Self {
-        Self(Arc::new(inner))
+    pub(crate) fn new(recipe: Recipe, made: Made, texts: Arc<Texts>) -> Self {
+        let (current, clock, workers) = (recipe.current.clone(), recipe.clock.clone(), recipe.workers);
+        let Made { chain, settings, kept } = made;
+        Self(Arc::new(Inner {
+            deployer: Deployer::new(chain, settings, clock.clone(), current.clone()),
+            tenures: Tenures::new(workers, current.clone(), clock.clone()),
+            current,
+            clock,
+            rescue: recipe.rescue.clone(),
+            ids: PerWorker::new(workers, Ids::new),
+            texts,
+            recipe,
+            kept: Mutex::new(kept),
+        }))
     }
 
     /// Answers a request. It never fails: what goes wrong is an answer too, be it a panic.
@@ -97,7 +108,8 @@ impl Gateway {
     /// or dropped. Dropping the future ends the request where it stands.
     pub async fn handle(&self, request: Request<Body>, peer: Peer, worker: Worker) -> Response<Sent> {
         let (mut head, body) = request.into_parts();
-        let mut context = Box::new(self.context(&head, peer, worker));
+        let pinned = self.0.current.pin(worker);
+        let mut context = Box::new(self.context(&head, peer, worker, &pinned.0.settings));
         if let Some(certificate) = head.extensions.remove::<ClientCertificate>() {
             context.slots.insert(certificate);
         }
@@ -106,7 +118,7 @@ impl Gateway {
             context.slots.insert(Opening);
         }
         let id = context.request_id;
-        let mut answer = std::pin::pin!(self.answer(head, body, context));
+        let mut answer = std::pin::pin!(self.answer(head, body, context, pinned));
         match std::future::poll_fn(|cx| unwind::poll(answer.as_mut(), cx)).await {
             Ok(response) => {
                 if let Some(end) = opening.filter(|_| response.status() == StatusCode::SWITCHING_PROTOCOLS) {
@@ -123,8 +135,8 @@ impl Gateway {
         mut head: request::Parts,
         body: Body,
         mut context: Box<Context>,
+        pinned: Arc<Pinned>,
     ) -> Response<Sent> {
-        let pinned = self.0.current.pin(context.worker);
         context.pin(pinned.clone());
         let answer = match admit::admit(&pinned.0, &mut head, &mut context, &self.0.texts) {
             Ok(deployed) => {
@@ -134,7 +146,7 @@ impl Gateway {
             }
             Err(fault) => {
                 context.answered_by = Some("router");
-                if let Some(unrouted) = &self.0.unrouted {
+                if let Some(unrouted) = &pinned.0.settings.unrouted {
                     context.on_completion(unrouted.clone());
                 }
                 let mut answer = Answer::new(Response::default(), context);
@@ -142,7 +154,7 @@ impl Gateway {
                 answer
             }
         };
-        self.0.respond(answer, &*self.0.rescue)
+        self.0.respond(answer, &*self.0.rescue, &pinned.0.settings)
     }
 
     /// The answer to a request that something outside the handlers panicked at, as a backend given in code: its
@@ -153,26 +165,28 @@ impl Gateway {
         let mut answer = Answer::new(Response::default(), context);
         answer.fail(panicked.fault("the backend, or what answers for it,"), &rescue::Json);
         answer.context_mut().answered_by = Some("gateway");
-        self.0.respond(answer, &rescue::Json)
+        self.0.respond(answer, &rescue::Json, &self.0.current.load().settings)
     }
 
     /// Remembers a request that the server refused before it came here; answers its id.
     fn note(&self, head: &request::Parts, fault: Fault, peer: Peer, worker: Worker) -> HeaderValue {
-        let mut context = self.context(head, peer, worker);
+        let pinned = self.0.current.pin(worker);
+        let settings = &pinned.0.settings;
+        let mut context = self.context(head, peer, worker, settings);
         context.answered_by = Some("server");
         let status = fault.status();
         context.fault = Some(Arc::new(fault));
-        self.0.records.note(&context, status);
+        settings.records.note(&context, status);
         id::header(context.request_id, &self.0.texts, worker)
     }
 
-    fn context(&self, head: &request::Parts, peer: Peer, worker: Worker) -> Context {
+    fn context(&self, head: &request::Parts, peer: Peer, worker: Worker, settings: &Settings) -> Context {
         let id = self.0.ids.of(worker).next();
         let mut context = Context::new(id, peer, self.0.clock.now(), head);
         context.worker = worker;
-        context.correlation_id = self.0.correlation.sent(&head.headers);
-        context.formats = self.0.formats.clone();
-        context.client_ip = self.0.proxies.client(context.client_ip, &head.headers);
+        context.correlation_id = settings.correlation.sent(&head.headers);
+        context.formats = settings.formats.clone();
+        context.client_ip = settings.proxies.client(context.client_ip, &head.headers);
         context
     }
 
@@ -184,6 +198,25 @@ impl Gateway {
     /// Brings one change into force. When this returns, every request that comes sees it.
     pub async fn apply(&self, event: Event) -> Report {
         self.0.deployer.apply(event).await
+    }
+
+    /// Brings another configuration into force, for requests that begin from then on; those in flight keep the one
+    /// they began with. Connections to backends, limits that are being counted, tokens that were verified and what
+    /// [`why`](Self::why) knows are kept, where the new configuration is not about just them. What is known of the
+    /// health of backends is learned anew.
+    ///
+    /// It costs as much as deploying every API, on the caller's runtime.
+    ///
+    /// # Errors
+    ///
+    /// The place of the mistake in the configuration, or the API that could not be served by it. Everything stays as
+    /// it was then.
+    pub async fn reconfigure(&self, to: Reconfiguration) -> Result<(), BuildError> {
+        let mut kept = self.0.kept.lock().await;
+        let made = self.0.recipe.make_again(to, kept.clone()).await?;
+        self.0.deployer.rebuild(made.chain, made.settings).await?;
+        *kept = made.kept;
+        Ok(())
     }
 
     /// Serves what a source has, and every change of it, until shutdown.
@@ -217,7 +250,8 @@ impl Gateway {
     /// Why a request was answered as it was: by its id, as in the answer's `x-request-id`. None, if the
     /// backend answered it, or so long ago that other requests have taken its place.
     pub fn why(&self, request: RequestId) -> Option<Explanation> {
-        self.0.records.find(request, &self.0.current.load())
+        let view = self.0.current.load();
+        view.settings.records.find(request, &view)
     }
 
     /// How long ago the last change came into force; none before the first.

@@ -59,18 +59,18 @@ struct Credential {
     by_certificate: bool,
     /// Whether the gateway itself knew the issuer of the token.
     known_issuer: bool,
-    /// When the first of them runs out.
+    /// When the first of them runs out; there may be some leeway.
     until: Timestamp,
 }
 
 impl Tenure {
-    fn of(end: &End, context: &Context, view: &View, leeway: Duration) -> Option<Self> {
+    fn of(end: &End, context: &Context, view: &View) -> Option<Self> {
         let principal = context.principal.clone();
         let claims = principal.as_ref().and_then(|principal| principal.claims.as_ref());
         let key = context.slots.get::<Unlocked>().map(|unlocked| unlocked.0);
         let certificate = context.slots.get::<ClientCertificate>().cloned();
         let ends = [
-            claims.map(|claims| claims.expires_at.plus(leeway)),
+            claims.map(|claims| claims.expires_at),
             key.and_then(|key| view.key(&key)?.expires_at),
             certificate.as_ref().map(ClientCertificate::not_after),
         ];
@@ -86,7 +86,7 @@ impl Tenure {
     }
 
     /// Why it is over, if it is.
-    fn is_over(&self, view: &View, now: Timestamp, rules: &Rules) -> Option<Farewell> {
+    fn is_over(&self, view: &View, now: Timestamp) -> Option<Farewell> {
         let Some(deployed) = view.api(&self.api) else { return Some(API) };
         let site = deployed.site();
         if matches!(site.api.state, LifecycleState::Blocked | LifecycleState::Created) {
@@ -96,7 +96,8 @@ impl Tenure {
             return Some(DENIED);
         }
         let principal = self.principal.as_ref()?;
-        if !rules.outlive && !self.credential.is_good(principal, view, site, now, rules.leeway) {
+        let outlives = view.settings.websockets_outlive_credentials;
+        if !outlives && !self.credential.is_good(principal, view, site, now) {
             return Some(CREDENTIAL);
         }
         (!Subscription::still_holds(&site.api, view, principal)).then_some(SUBSCRIPTION)
@@ -115,17 +116,10 @@ impl Tenure {
 }
 
 impl Credential {
-    fn is_good(
-        &self,
-        principal: &Principal,
-        view: &View,
-        site: &Site,
-        now: Timestamp,
-        leeway: Duration,
-    ) -> bool {
+    fn is_good(&self, principal: &Principal, view: &View, site: &Site, now: Timestamp) -> bool {
         let token = principal.claims.as_ref().is_none_or(|claims| {
             let trusted = &site.api.key_managers;
-            now < claims.expires_at.plus(leeway)
+            now < claims.expires_at.plus(view.settings.leeway)
                 && !view.revocations().cover(claims)
                 && (trusted.is_empty() || trusted.contains(&claims.key_manager))
                 && (!self.known_issuer || is_known(view, claims))
@@ -166,9 +160,6 @@ pub(crate) struct Tenures {
 struct Rules {
     current: Current,
     clock: Arc<dyn Clock>,
-    leeway: Duration,
-    /// Whether connections stay when their credential is revoked or expires.
-    outlive: bool,
 }
 
 /// The connections of a worker.
@@ -181,25 +172,16 @@ struct Watched {
 }
 
 impl Tenures {
-    pub(crate) fn new(
-        workers: usize,
-        current: Current,
-        clock: Arc<dyn Clock>,
-        leeway: Duration,
-        outlive: bool,
-    ) -> Self {
+    pub(super) fn new(workers: usize, current: Current, clock: Arc<dyn Clock>) -> Self {
         let workers = Arc::new(PerWorker::new(workers, Watched::default));
-        Self { workers, rules: Rules { current, clock, leeway, outlive } }
+        Self { workers, rules: Rules { current, clock } }
     }
 
     /// A connection has been opened. Its worker looks after it; must be called within a runtime.
     pub(super) fn begin(&self, end: &End, context: &Context) {
         // By the view that let it in: what has changed since is seen at the next look.
         let Some(view) = View::of(context) else { return };
-        let Some(mut tenure) = Tenure::of(end, context, view, self.rules.leeway) else { return };
-        if self.rules.outlive {
-            tenure.credential.until = NEVER;
-        }
+        let Some(tenure) = Tenure::of(end, context, view) else { return };
         let mut watched = self.workers.of(context.worker);
         watched.all.push(tenure);
         watched.view = Weak::new();
@@ -243,7 +225,7 @@ impl Watched {
             if !changed && now < tenure.credential.until {
                 return true;
             }
-            let over = tenure.is_over(&view, now, rules);
+            let over = tenure.is_over(&view, now);
             over.inspect(|farewell| end.ask(*farewell)).is_none()
         });
         if changed {

@@ -11,6 +11,7 @@ mod limits;
 mod mutual;
 pub(crate) mod page;
 mod panics;
+mod reconfigured;
 mod routing;
 mod sockets;
 mod watched;

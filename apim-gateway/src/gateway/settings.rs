@@ -1,0 +1,53 @@
+//! What of the configuration every request looks at.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use apim_core::exchange::Completion;
+use apim_core::message::Formats;
+
+use super::Proxies;
+use crate::auth::JwtVerifier;
+use crate::correlation::{self, Correlation};
+use crate::why::Records;
+
+/// Stands in the view, so that a request keeps the settings it began with, and another configuration comes into
+/// force together with the pipelines that were built by it.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) formats: Formats,
+    pub(crate) proxies: Proxies,
+    pub(crate) correlation: Correlation,
+    /// Who learns of requests that the router found no API for.
+    pub(crate) unrouted: Option<Arc<dyn Completion>>,
+    pub(crate) records: Arc<Records>,
+    /// By how much the clocks of key managers may differ.
+    pub(crate) leeway: Duration,
+    /// Whether WebSockets stay open when their credential expires or is revoked.
+    pub(crate) websockets_outlive_credentials: bool,
+}
+
+/// Those of a view that nobody has configured.
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            formats: Formats::default(),
+            proxies: Proxies::default(),
+            correlation: Correlation::new(correlation::ACTIVITY_ID),
+            unrouted: None,
+            records: Arc::new(Records::new(1, 0)),
+            leeway: JwtVerifier::USUAL_LEEWAY,
+            websockets_outlive_credentials: false,
+        }
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("proxies", &self.proxies)
+            .field("correlation", &self.correlation)
+            .finish_non_exhaustive()
+    }
+}
