@@ -1,13 +1,16 @@
 //! What became of a request, for those who count.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 use crate::clock::Timestamp;
 use crate::exchange::{Context, RequestId};
+use crate::model::{Api, ApiKind};
 use crate::worker::Worker;
 
 /// A request that has ended: its body left whole, or the client went away, or it was never answered.
@@ -51,6 +54,63 @@ impl<'a> Outcome<'a> {
     }
 }
 
+/// What the events of all calls of an API at a gateway have in common; made when the API is deployed.
+///
+/// It is there as JSON, too, so that sinks need not write the same texts again for every call.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct CallSite {
+    /// The API.
+    pub api: Arc<Api>,
+    /// Its context, with the version.
+    pub context: Arc<str>,
+    /// Where the gateway stands, as its operator calls it.
+    pub region: Arc<str>,
+    /// `apiId` and the members that follow it, with commas between.
+    pub api_members: Box<str>,
+    /// `regionId` and `gatewayType`, with a comma between.
+    pub gateway_members: Box<str>,
+    /// `apiContext`.
+    pub context_member: Box<str>,
+}
+
+impl CallSite {
+    /// What kind of gateway it is.
+    const GATEWAY: &'static str = "APIM";
+
+    /// An API at a gateway in a region.
+    pub fn new(api: Arc<Api>, context: Arc<str>, region: Arc<str>) -> Self {
+        Self {
+            api_members: members(&[
+                ("apiId", &api.id),
+                ("apiType", api_type(&api)),
+                ("apiName", &api.name),
+                ("apiVersion", &api.version),
+                ("apiCreator", &api.provider),
+                ("apiCreatorTenantDomain", &api.tenant),
+            ]),
+            gateway_members: members(&[("regionId", &region), ("gatewayType", Self::GATEWAY)]),
+            context_member: members(&[("apiContext", &context)]),
+            api,
+            context,
+            region,
+        }
+    }
+}
+
+/// Some members of a JSON object.
+fn members(of: &[(&str, &str)]) -> Box<str> {
+    let text = |(name, value): &(&str, &str)| format!("\"{name}\":{}", Value::from(*value));
+    of.iter().map(text).collect::<Vec<_>>().join(",").into()
+}
+
+fn api_type(api: &Api) -> &'static str {
+    match api.kind {
+        ApiKind::Http => "HTTP",
+        ApiKind::WebSocket => "WS",
+    }
+}
+
 /// One call, as analytics keeps it (spec: gateway-observability, section 1). Latencies in milliseconds.
 ///
 /// It borrows from the request's context, so that making it costs no more than reading it. A sink that keeps
@@ -66,24 +126,14 @@ pub struct CallEvent<'a> {
     pub request_timestamp: Timestamp,
     pub correlation_id: CorrelationId<'a>,
     pub key_type: &'static str,
-    pub api_id: &'a str,
-    pub api_type: &'static str,
-    pub api_name: &'a str,
-    pub api_version: &'a str,
-    pub api_creator: &'a str,
-    pub api_creator_tenant_domain: &'a str,
-    /// With the version.
-    pub api_context: &'a str,
+    /// The API that was called, and where: `apiId` and the like, `regionId`, `gatewayType`.
+    pub site: &'a CallSite,
     pub api_method: &'a str,
     pub api_resource_template: &'a str,
     pub destination: &'a str,
     pub application_id: &'a str,
     pub application_name: &'a str,
     pub application_owner: &'a str,
-    /// Where the gateway stands, as its operator calls it.
-    pub region_id: &'a str,
-    /// What kind of gateway it is.
-    pub gateway_type: &'static str,
     pub user_agent_header: &'a str,
     pub user_name: &'a str,
     pub user_ip: IpAddr,
@@ -156,23 +206,24 @@ macro_rules! members {
 
 impl Serialize for CallEvent<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let site = self.site;
         let mut map = serializer.serialize_map(None)?;
         members!(map,
             "eventType": if self.fault.is_some() { "fault" } else { "response" },
             "requestTimestamp": format_args!("{}", self.request_timestamp),
             "correlationId": self.correlation_id,
             "keyType": self.key_type,
-            "apiId": self.api_id,
-            "apiType": self.api_type,
-            "apiName": self.api_name,
-            "apiVersion": self.api_version,
-            "apiCreator": self.api_creator,
-            "apiCreatorTenantDomain": self.api_creator_tenant_domain,
+            "apiId": site.api.id,
+            "apiType": api_type(&site.api),
+            "apiName": site.api.name,
+            "apiVersion": site.api.version,
+            "apiCreator": site.api.provider,
+            "apiCreatorTenantDomain": site.api.tenant,
             "applicationId": self.application_id,
             "applicationName": self.application_name,
             "applicationOwner": self.application_owner,
-            "regionId": self.region_id,
-            "gatewayType": self.gateway_type,
+            "regionId": site.region,
+            "gatewayType": CallSite::GATEWAY,
             "proxyResponseCode": self.proxy_response_code,
             "targetResponseCode": self.target_response_code,
         );
@@ -183,7 +234,7 @@ impl Serialize for CallEvent<'_> {
                 "errorMessage": fault.error_message,
             ),
             None => members!(map,
-                "apiContext": self.api_context,
+                "apiContext": site.context,
                 "apiMethod": self.api_method,
                 "apiResourceTemplate": self.api_resource_template,
                 "destination": self.destination,
@@ -211,7 +262,7 @@ impl Serialize for Properties<'_> {
         let mut map = serializer.serialize_map(Some(7))?;
         members!(map,
             "userName": event.user_name,
-            "apiContext": event.api_context,
+            "apiContext": event.site.context,
             "responseSize": event.response_size,
             "responseContentType": event.response_content_type,
             "commonName": event.common_name,

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use apim_core::{BuildError, Exchange, Fault, Filter, Flow, Link, Parts, Provide};
+use http::HeaderMap;
 
 use crate::correlation::Correlation;
 use crate::gateway::{Texts, id_header};
@@ -37,7 +38,7 @@ pub struct Hygiene {
 
 impl Filter for Hygiene {
     fn request(&self, exchange: &mut Exchange) -> Result<Flow, Fault> {
-        remove_ours(exchange);
+        remove_ours(exchange.headers_mut());
         let context = exchange.context();
         let id = id_header(context.request_id, &self.texts, context.worker);
         let correlation = context.correlation_id.clone().unwrap_or_else(|| id.clone());
@@ -50,8 +51,10 @@ impl Filter for Hygiene {
 
 /// One look at each name is cheaper than asking for names that are hardly ever there; only requests that
 /// have one pay for the list.
-fn remove_ours(exchange: &mut Exchange) {
-    let headers = exchange.headers_mut();
+fn remove_ours(headers: &mut HeaderMap) {
+    if !headers.keys().any(|name| is_ours(name.as_str())) {
+        return;
+    }
     let doomed = headers.keys().filter(|name| is_ours(name.as_str())).cloned().collect::<Vec<_>>();
     for name in doomed {
         headers.remove(name);
@@ -61,7 +64,8 @@ fn remove_ours(exchange: &mut Exchange) {
 /// `X_Forwarded_For` reads like `X-Forwarded-For` to every backend that speaks CGI. No header needs an
 /// underscore, so whichever alias of a header that matters is removed.
 fn is_ours(name: &str) -> bool {
-    if name.bytes().any(|byte| byte == b'_') {
+    // All bytes are looked at, since a loop that may end early looks at one at a time.
+    if name.bytes().fold(false, |found, byte| found | (byte == b'_')) {
         let plain = name.replace('_', "-");
         return plain.starts_with("x-forwarded-")
             || ["forwarded", "authorization", "host", "content-length", "transfer-encoding", "apikey"]

@@ -80,6 +80,7 @@
 //! logs, deny policies and the backend. [`server`] does so, and bounds what clients may do; another server has to see to that.
 
 pub mod access_log;
+mod address;
 pub mod analytics;
 pub mod api_log;
 pub mod auth;

@@ -1,8 +1,7 @@
 //! Limits on calls (spec: throttling, sections 2 and 5).
 
-use std::fmt::Write as _;
 use std::net::IpAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use apim_core::handler::Prompt;
 use apim_core::model::{AuthType, Policy, PolicyKind, Quota};
@@ -12,7 +11,9 @@ use apim_core::{
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
+use smallvec::SmallVec;
 
+use crate::address::AddressText;
 use crate::auth::ByCertificate;
 use crate::deploy::{SUBSCRIPTIONLESS, Site, UNAUTHENTICATED, UNLIMITED, View};
 use crate::metrics::Metrics;
@@ -49,86 +50,40 @@ impl ThrottleEngine for Unlimited {
     }
 }
 
-/// Who is counted where there is no application: its text lives on the stack, and is only written when it
-/// is asked for.
-#[derive(Default)]
-struct Caller(OnceLock<Text>);
-
-struct Text {
-    text: [u8; 45],
-    length: usize,
-}
-
-impl Caller {
-    fn text(&self, address: IpAddr) -> &str {
-        self.0.get_or_init(|| Text::of(address)).as_str()
-    }
-}
-
-impl Text {
-    /// An IPv6 network of 64 bits counts as one caller: whoever has one address of it has them all.
-    fn of(address: IpAddr) -> Self {
-        let address = match address {
-            IpAddr::V6(v6) => {
-                let [a, b, c, d, ..] = v6.segments();
-                IpAddr::from([a, b, c, d, 0, 0, 0, 0])
-            }
-            v4 => v4,
-        };
-        let mut text = Self { text: [0; 45], length: 0 };
-        // The longest address has 45 characters, so it always fits.
-        let _ = write!(text, "{address}");
-        text
-    }
-
-    fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.text[..self.length]).unwrap_or_default()
-    }
-}
-
-impl std::fmt::Write for Text {
-    fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        let end = self.length + text.len();
-        self.text.get_mut(self.length..end).ok_or(std::fmt::Error)?.copy_from_slice(text.as_bytes());
-        self.length = end;
-        Ok(())
-    }
-}
-
 /// The limits of one call: at most six, so they need no allocation.
-struct Keys<'a> {
-    keys: [Key<'a>; 6],
-    count: usize,
-}
+#[derive(Default)]
+struct Keys<'a>(SmallVec<[Key<'a>; 6]>);
 
 impl<'a> Keys<'a> {
-    fn new() -> Self {
-        let quota = Quota { requests: 0, window_ms: 1 };
-        let unused = Key { level: Level::Api, subject: [""; 3], quota, lenient: false };
-        Self { keys: [unused; 6], count: 0 }
-    }
-
     fn add(&mut self, level: Level, subject: [&'a str; 3], quota: Option<Quota>, lenient: bool) {
-        if let Some(quota) = quota
-            && let Some(slot) = self.keys.get_mut(self.count)
-        {
-            *slot = Key { level, subject, quota, lenient };
-            self.count += 1;
-        }
+        self.0.extend(quota.map(|quota| Key { level, subject, quota, lenient }));
     }
+}
 
-    fn as_slice(&self) -> &[Key<'a>] {
-        &self.keys[..self.count]
-    }
+/// Who is counted where there is no application. An IPv6 network of 64 bits counts as one caller: whoever has one
+/// address of it has them all.
+fn caller(address: IpAddr) -> AddressText {
+    AddressText::of(match address {
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
+        }
+        v4 => v4,
+    })
 }
 
 impl Throttle {
-    fn keys<'a>(&'a self, context: &'a Context, caller: &'a Caller) -> Result<Keys<'a>, Fault> {
-        let mut keys = Keys::new();
+    /// Adds every limit that a call is under. Who is counted by address has it written down in `address`.
+    fn limits<'a>(
+        &'a self,
+        context: &'a Context,
+        address: &'a mut Option<AddressText>,
+        keys: &mut Keys<'a>,
+    ) -> Result<(), Fault> {
         let view =
             View::of(context).ok_or_else(|| Fault::new(fault::UNAVAILABLE).detail("there is no view"))?;
-        self.advanced(&mut keys, view, context)?;
-        let Some(principal) = &context.principal else { return Ok(keys) };
+        self.advanced(keys, view, context)?;
+        let Some(principal) = &context.principal else { return Ok(()) };
         let open = context.operation().is_some_and(|operation| operation.auth == AuthType::None);
         let application = principal.application.as_deref();
         let (known, plan) = match (application, &principal.subscription) {
@@ -142,7 +97,10 @@ impl Throttle {
         };
         let (level, burst, subject) = match known {
             Some(subject) => (Level::Subscription, Level::SubscriptionBurst, subject),
-            None => (Level::Anonymous, Level::AnonymousBurst, caller.text(context.client_ip)),
+            None => {
+                let subject = address.insert(caller(context.client_ip)).as_str();
+                (Level::Anonymous, Level::AnonymousBurst, subject)
+            }
         };
         let policy = policy(view, PolicyKind::Subscription, plan)?;
         let counted = [subject, &*self.site.context, plan];
@@ -155,12 +113,12 @@ impl Throttle {
             keys.add(Level::Application, counted, policy.quota, false);
             keys.add(Level::ApplicationBurst, counted, policy.burst, false);
         }
-        Ok(keys)
+        Ok(())
     }
 
     fn count(&self, context: &Context, keys: &Keys<'_>, decision: &Decision) {
         if let Some(metrics) = &self.metrics {
-            metrics.throttled(context.worker, keys.as_slice(), decision);
+            metrics.throttled(context.worker, &keys.0, decision);
         }
     }
 
@@ -186,22 +144,21 @@ impl Throttle {
 impl Prompt for Throttle {
     fn request<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a, Result<Flow, Fault>> {
         let context = exchange.context();
-        let caller = Caller::default();
-        let decided = match self.keys(context, &caller) {
-            Ok(keys) if keys.count == 0 => return Step::Done(Ok(Flow::Continue)),
-            Ok(keys) => {
-                let decided = self.engine.take_now(keys.as_slice(), Cost::ONE);
-                decided.inspect(|decision| self.count(context, &keys, decision))
-            }
-            Err(fault) => return Step::Done(Err(fault)),
-        };
-        if let Some(decision) = decided {
+        let (mut address, mut keys) = (None, Keys::default());
+        if let Err(fault) = self.limits(context, &mut address, &mut keys) {
+            return Step::Done(Err(fault));
+        }
+        if keys.0.is_empty() {
+            return Step::Done(Ok(Flow::Continue));
+        }
+        if let Some(decision) = self.engine.take_now(&keys.0, Cost::ONE) {
+            self.count(context, &keys, &decision);
             return Step::Done(outcome(decision));
         }
         Step::wait(async move {
-            let caller = Caller::default();
-            let keys = self.keys(context, &caller)?;
-            let decision = self.engine.take(keys.as_slice(), Cost::ONE).await;
+            let (mut address, mut keys) = (None, Keys::default());
+            self.limits(context, &mut address, &mut keys)?;
+            let decision = self.engine.take(&keys.0, Cost::ONE).await;
             self.count(context, &keys, &decision);
             outcome(decision)
         })
@@ -264,7 +221,7 @@ mod tests {
 
     #[test]
     fn callers_are_counted_by_address_and_by_network() {
-        let text = |address: &str| Text::of(address.parse().expect("an address")).as_str().to_owned();
+        let text = |address: &str| caller(address.parse().expect("an address")).as_str().to_owned();
         assert_eq!(text("255.255.255.255"), "255.255.255.255");
         assert_eq!(text("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
         assert_eq!(text("2001:db8:1:2::1"), text("2001:db8:1:2:ffff:ffff:ffff:ffff"));

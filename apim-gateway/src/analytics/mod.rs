@@ -17,9 +17,9 @@ mod lines;
 use std::sync::Arc;
 use std::time::Duration;
 
-use apim_core::model::{Api, ApiKind};
 use apim_core::{
-    AnalyticsSink, Answer, BuildError, CallEvent, CorrelationId, Fault, Filter, Link, Outcome, Parts, Provide,
+    AnalyticsSink, Answer, BuildError, CallEvent, CallSite, CorrelationId, Fault, Filter, Link, Outcome,
+    Parts, Provide,
 };
 use http::header::{CONTENT_TYPE, HeaderValue};
 
@@ -31,14 +31,13 @@ pub use lines::Lines;
 /// Gives the event of each call to an [`AnalyticsSink`] when the answer's last byte has left.
 pub struct Analytics {
     sink: Arc<dyn AnalyticsSink>,
-    site: Arc<Site>,
-    region: Region,
+    site: CallSite,
 }
 
 impl Analytics {
     /// For one API, with the sink that takes the events.
-    pub fn new(sink: Arc<dyn AnalyticsSink>, site: Arc<Site>, region: Region) -> Self {
-        Self { sink, site, region }
+    pub fn new(sink: Arc<dyn AnalyticsSink>, site: &Site, region: Region) -> Self {
+        Self { sink, site: CallSite::new(site.api.clone(), site.context.clone(), region.0) }
     }
 }
 
@@ -58,7 +57,7 @@ impl Filter for Analytics {
     }
 
     fn complete(&self, outcome: &Outcome<'_>) {
-        self.sink.record(&event(&self.site, &self.region, outcome));
+        self.sink.record(&event(&self.site, outcome));
     }
 }
 
@@ -93,8 +92,7 @@ impl Default for Region {
 const UNKNOWN: &str = "UNKNOWN";
 
 /// Everything in it is borrowed from where it is known, so that it costs no more than reading it.
-fn event<'a>(site: &'a Site, region: &'a Region, outcome: &Outcome<'a>) -> CallEvent<'a> {
-    let api: &Api = &site.api;
+fn event<'a>(site: &'a CallSite, outcome: &Outcome<'a>) -> CallEvent<'a> {
     let context = outcome.context;
     let principal = context.principal.as_ref();
     let application = principal.and_then(|principal| principal.application.as_deref());
@@ -104,21 +102,13 @@ fn event<'a>(site: &'a Site, region: &'a Region, outcome: &Outcome<'a>) -> CallE
         request_timestamp: context.received_at,
         correlation_id: CorrelationId::of(context),
         key_type: context.key_type().as_str(),
-        api_id: &api.id,
-        api_type: api_type(api.kind),
-        api_name: &api.name,
-        api_version: &api.version,
-        api_creator: &api.provider,
-        api_creator_tenant_domain: &api.tenant,
-        api_context: &site.context,
+        site,
         api_method: context.method.as_str(),
         api_resource_template: context.operation().map_or(UNKNOWN, |found| &found.path),
         destination: context.destination.as_deref().unwrap_or(UNKNOWN),
         application_id: application.map_or(UNKNOWN, |application| &application.id),
         application_name: application.map_or(UNKNOWN, |application| &application.name),
         application_owner: application.map_or(UNKNOWN, |application| &application.owner),
-        region_id: &region.0,
-        gateway_type: "APIM",
         user_agent_header: text(context.user_agent.as_ref()),
         user_name: principal.map_or(UNKNOWN, |principal| &principal.user),
         user_ip: context.client_ip,
@@ -136,14 +126,6 @@ fn event<'a>(site: &'a Site, region: &'a Region, outcome: &Outcome<'a>) -> CallE
         is_egress: false,
         subtype: "DEFAULT",
         fault: context.fault.as_deref().map(|fault| fault::classify(fault.code().number)),
-    }
-}
-
-fn api_type(kind: ApiKind) -> &'static str {
-    match kind {
-        ApiKind::Http => "HTTP",
-        ApiKind::WebSocket => "WS",
-        _ => UNKNOWN,
     }
 }
 
@@ -167,7 +149,7 @@ impl Provide<Link> for Analytics {
 
     async fn build(_: Config, parts: &Parts) -> Result<Link, BuildError> {
         Ok(match parts.get::<Arc<dyn AnalyticsSink>>() {
-            Ok(sink) => Link::filter(Self::new(sink, parts.get()?, parts.get()?)),
+            Ok(sink) => Link::filter(Self::new(sink, &*parts.get::<Arc<Site>>()?, parts.get()?)),
             Err(_) => Link::filter(Nobody),
         })
     }
