@@ -11,12 +11,12 @@ use std::time::Duration;
 use apim_core::model::{ApiId, LifecycleState};
 use apim_core::{Claims, Clock, Context, PerWorker, Principal, Timestamp, Worker};
 use http::Extensions;
-use hyper::upgrade::OnUpgrade;
 
 use crate::auth::{ByCertificate, Subscription};
 use crate::deploy::{Current, KeyDigest, Site, View};
 use crate::transport::client_certificate::ClientCertificate;
 use crate::transport::ending::{Asked, End, Farewell};
+use crate::transport::upgrade;
 
 /// How often is looked whether something has changed.
 const LOOK: Duration = Duration::from_millis(250);
@@ -38,7 +38,9 @@ pub(crate) struct Unlocked(pub(crate) KeyDigest);
 
 /// By what a connection can be ended that this request wants upgraded, if it does.
 pub(super) fn opening(extensions: &mut Extensions) -> Option<End> {
-    extensions.get::<OnUpgrade>()?;
+    if !upgrade::is_offered(extensions) {
+        return None;
+    }
     Some(extensions.get_or_insert_default::<End>().clone())
 }
 

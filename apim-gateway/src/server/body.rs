@@ -41,12 +41,6 @@ impl http_body::Body for Received {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        // What hyper makes of a chunk that could be read in two ways may not be what the backend would.
-        if self.slot.is_ambiguous() && !self.incoming.is_end_stream() {
-            let unclear = Fault::new(fault::BAD_REQUEST)
-                .because("The body is framed in a way that can be read in two ways");
-            return Poll::Ready(Some(Err(unclear.into())));
-        }
         let frame = Pin::new(&mut self.incoming).poll_frame(cx);
         if frame.is_pending() {
             if self.watch.is_expired() {

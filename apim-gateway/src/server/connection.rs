@@ -2,21 +2,20 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 use std::time::Duration;
 
 use apim_core::fault;
-use apim_core::{Fault, Peer};
+use apim_core::{Body, Fault, Peer};
 use http::header::{CONNECTION, CONTENT_TYPE, HOST, RETRY_AFTER};
 use http::uri::Authority;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http2;
 use hyper::service::{HttpService, service_fn};
-use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use ipnet::IpNet;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -26,46 +25,28 @@ use tokio_rustls::TlsAcceptor;
 use super::body::{Flight, Leaving, Received, Tunnel};
 use super::clients::Seat;
 use super::extended::{self, Handshake};
+use super::http1;
 use super::proxy;
-use super::socket::{Slot, Socket};
+use super::socket::{GOODBYE, Slot, Socket};
 use super::stream::Streams;
 use super::traffic::{Closed, Door};
-use super::worker::{CLOSING, LEAVING, SERVING, Shared};
+use super::worker::{LEAVING, SERVING, Shared};
 use super::{Limits, Serve};
 use crate::rescue::REQUEST_ID;
 use crate::router::Host;
 use crate::transport::client_certificate::ClientCertificate;
 use crate::transport::tunnel::Hold;
-use crate::transport::watch::Sweep;
-use crate::transport::{buffer, hop};
+use crate::transport::watch::{Sweep, Watch};
+use crate::transport::{hop, upgrade};
 
 /// How every HTTP/2 connection begins (RFC 9113 section 3.4); no HTTP/1.1 request begins with `PRI `.
 const PREFACE: &[u8] = b"PRI ";
 
-/// How many header lines hyper accepts when it is told nothing.
-const USUAL_HEADERS: usize = 100;
-
-/// How long a client has to take the word that its connection ends.
-const GOODBYE: Duration = Duration::from_secs(1);
-
-/// hyper's two servers, configured once.
-pub(super) struct Protocols {
-    http1: http1::Builder,
-    http2: http2::Builder<Streams>,
-}
+/// hyper's server for HTTP/2, configured once.
+pub(super) struct Protocols(http2::Builder<Streams>);
 
 impl Protocols {
     pub(super) fn new(limits: &Limits, sweep: &Arc<Sweep>) -> Self {
-        let mut http1 = http1::Builder::new();
-        http1
-            .max_header_size(limits.head_bytes)
-            .max_buf_size(buffer::limit(limits.head_bytes))
-            // Deadlines of heads are watched by the slot, which needs no timer per request.
-            .header_read_timeout(None);
-        // Its own limit hyper keeps in an array that costs nothing, any other in one that it fills each time.
-        if limits.headers != USUAL_HEADERS {
-            http1.max_headers(limits.headers);
-        }
         let mut http2 = http2::Builder::new(Streams::new(sweep.clone()));
         http2
             .timer(TokioTimer::new())
@@ -79,7 +60,7 @@ impl Protocols {
             .enable_connect_protocol()
             .keep_alive_interval(limits.keep_alive)
             .keep_alive_timeout(limits.head_timeout);
-        Self { http1, http2 }
+        Self(http2)
     }
 }
 
@@ -209,31 +190,42 @@ where
 {
     let slot = Arc::new(Slot::new(shared.sweep.clone(), shared.gauge.clone(), shared.limits.clone(), h2));
     let (socket, closed) = Socket::new(io, slot.clone());
-    let io = TokioIo::new(socket);
     let seen = Arc::new(Seen { shared: shared.clone(), slot: slot.clone(), peer, session });
-    let service = service_fn(move |request| answer(seen.clone(), request));
     if h2 {
-        watch(&shared, &slot, shared.protocols.http2.serve_connection(io, service)).await;
+        let service = service_fn(move |request| stream(seen.clone(), request));
+        watch(&shared, &slot, shared.protocols.0.serve_connection(TokioIo::new(socket), service)).await;
     } else {
-        let connection = shared.protocols.http1.serve_connection(io, service).with_upgrades();
-        watch(&shared, &slot, connection).await;
+        until_expired(&slot.watch, http1::serve(seen, socket)).await;
         // A connection that was upgraded goes on elsewhere. It is still one that the limit counts and a
         // drain waits for.
         let _ = closed.await;
     }
 }
 
+/// Runs something until it ends or its deadline has passed; it is polled again when all watches are woken.
+async fn until_expired(watch: &Watch, work: impl Future<Output = ()>) {
+    let mut work = pin!(work);
+    let mut registered = false;
+    std::future::poll_fn(|cx| {
+        if !std::mem::replace(&mut registered, true) {
+            watch.register(cx.waker());
+        }
+        if work.as_mut().poll(cx).is_ready() || watch.is_expired() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
 /// What a request of this connection needs to know: one count per request, which no other worker touches.
-struct Seen<S> {
-    shared: Arc<Shared<S>>,
-    slot: Arc<Slot>,
+pub(super) struct Seen<S> {
+    pub(super) shared: Arc<Shared<S>>,
+    pub(super) slot: Arc<Slot>,
     peer: Peer,
     session: Session,
 }
 
 impl<S> Seen<S> {
     /// Whether the client was shown another certificate than that of the host it asks now.
-    fn is_misdirected(&self, request: &Request<Incoming>) -> bool {
+    fn is_misdirected(&self, request: &Request<Body>) -> bool {
         let Some(certificates) = self.shared.certificates.as_ref().filter(|_| self.peer.tls) else {
             return false;
         };
@@ -245,66 +237,76 @@ impl<S> Seen<S> {
     }
 }
 
-async fn answer<S: Serve>(
+/// Answers a request that came by HTTP/2.
+async fn stream<S: Serve>(
     seen: Arc<Seen<S>>,
-    mut request: Request<Incoming>,
+    request: Request<Incoming>,
 ) -> Result<Response<Leaving<S::Body>>, Infallible> {
+    let length = http_body::Body::size_hint(request.body()).lower();
+    let request = request.map(|body| Received::body(body, &seen.slot, seen.shared.limits.body_bytes));
+    Ok(answer(&seen, request, length).await)
+}
+
+/// Answers a request whose body has so many bytes at least.
+pub(super) async fn answer<S: Serve>(
+    seen: &Arc<Seen<S>>,
+    mut request: Request<Body>,
+    length: u64,
+) -> Response<Leaving<S::Body>> {
     let flight = Flight::new(seen.slot.clone());
     let h1 = request.version() < Version::HTTP_2;
     if seen.slot.is_ambiguous() {
         let refusal = refused(StatusCode::BAD_REQUEST, AMBIGUOUS, h1, flight);
-        return Ok(told(&seen, request, Fault::new(fault::BAD_REQUEST).rule("framing"), refusal));
+        return told(seen, request, Fault::new(fault::BAD_REQUEST).rule("framing"), refusal);
     }
     // Whoever stands in front of us may have filled in another host than we would (RFC 9112 section 3.2).
     if request.version() == Version::HTTP_11 && !request.headers().contains_key(HOST) {
         let refusal = refused(StatusCode::BAD_REQUEST, NO_HOST, h1, flight);
-        return Ok(told(&seen, request, Fault::new(fault::BAD_REQUEST).rule("host"), refusal));
+        return told(seen, request, Fault::new(fault::BAD_REQUEST).rule("host"), refusal);
     }
     // The gateway is no forward proxy, and what follows a CONNECT must never be taken for a request.
     let mut handshake = None;
     if request.method() == Method::CONNECT {
         if !extended::is_websocket(&request) {
             let refusal = refused(StatusCode::METHOD_NOT_ALLOWED, NO_CONNECT, h1, flight);
-            return Ok(told(&seen, request, Fault::new(fault::METHOD_NOT_ALLOWED).rule("connect"), refusal));
+            return told(seen, request, Fault::new(fault::METHOD_NOT_ALLOWED).rule("connect"), refusal);
         }
         handshake = Some(Handshake::begin(&mut request));
         request.extensions_mut().insert(Hold::new(Tunnel::new(seen.slot.clone())));
     }
     let Shared { service, worker, stage, limits, .. } = &*seen.shared;
-    if http_body::Body::size_hint(request.body()).lower() > limits.body_bytes {
+    if length > limits.body_bytes {
         let refusal = refused(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE, h1, flight);
         let fault = Fault::new(fault::BODY_TOO_LARGE).rule("server.body_bytes").wanted(limits.body_bytes);
-        return Ok(told(&seen, request, fault, refusal));
+        return told(seen, request, fault, refusal);
     }
     if seen.is_misdirected(&request) {
         let refusal = refused(StatusCode::MISDIRECTED_REQUEST, MISDIRECTED, h1, flight);
         let fault = Fault::new(fault::BAD_REQUEST).with_status(StatusCode::MISDIRECTED_REQUEST);
-        return Ok(told(&seen, request, fault.rule("certificate.host"), refusal));
+        return told(seen, request, fault.rule("certificate.host"), refusal);
     }
     if let Some(certificate) = &seen.session.certificate {
         request.extensions_mut().insert(certificate.clone());
     }
     if !seen.slot.gauge.admits() {
         // Without a record: refusing must stay far cheaper than serving.
-        return Ok(overloaded(&seen, h1, flight));
+        return overloaded(seen, h1, flight);
     }
-    // hyper puts it there for those who ask for an upgrade; of all others there is not even a table to look into.
-    if request.extensions().get::<OnUpgrade>().is_some() {
+    if upgrade::is_offered(request.extensions()) {
         request.extensions_mut().insert(seen.shared.tunnels.begin());
     }
     hop::clean_request(request.headers_mut());
-    let request = request.map(|body| Received::body(body, &seen.slot, limits.body_bytes));
     let mut response = service.serve(request, seen.peer, *worker).await;
     if let Some(handshake) = handshake {
         if !handshake.end(&mut response) {
-            return Ok(refused(StatusCode::BAD_GATEWAY, NO_WEBSOCKET, h1, flight));
+            return refused(StatusCode::BAD_GATEWAY, NO_WEBSOCKET, h1, flight);
         }
     } else if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         seen.slot.hand_over();
     } else if h1 && (stage.load(Relaxed) != SERVING || seen.slot.is_ambiguous()) {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    Ok(response.map(|body| Leaving::served(body, flight)))
+    response.map(|body| Leaving::served(body, flight))
 }
 
 const AMBIGUOUS: &str = r#"{"code":"400","type":"Status report","message":"Bad Request","description":"The request is framed in a way that can be read in two ways"}"#;
@@ -318,7 +320,7 @@ const NO_WEBSOCKET: &str = r#"{"code":"101506","type":"Status report","message":
 /// A refusal with the id under which the operator finds why.
 fn told<S: Serve>(
     seen: &Seen<S>,
-    request: Request<Incoming>,
+    request: Request<Body>,
     fault: Fault,
     mut refusal: Response<Leaving<S::Body>>,
 ) -> Response<Leaving<S::Body>> {
@@ -354,45 +356,20 @@ fn overloaded<S, B>(seen: &Seen<S>, h1: bool, flight: Flight) -> Response<Leavin
     response
 }
 
-/// A connection of hyper's that can be asked to come to an end.
-trait Graceful: Future<Output = hyper::Result<()>> {
-    fn graceful_shutdown(self: Pin<&mut Self>);
-    /// Whether the protocol can say which requests it still takes, as HTTP/2 can.
-    const SAYS_GOODBYE: bool;
-}
-
-impl<T, S, B> Graceful for http1::UpgradeableConnection<TokioIo<Socket<T>>, S>
-where
+/// Runs an HTTP/2 connection until it ends, its deadline passes, or the worker drains and it has nothing in flight.
+async fn watch<S, T, F, B>(
+    shared: &Shared<S>,
+    slot: &Slot,
+    connection: http2::Connection<TokioIo<Socket<T>>, F, Streams>,
+) where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: HttpService<Incoming, ResBody = B>,
-    S::Error: Into<apim_core::BoxError>,
-    B: http_body::Body + 'static,
-    B::Error: Into<apim_core::BoxError>,
-{
-    fn graceful_shutdown(self: Pin<&mut Self>) {
-        Self::graceful_shutdown(self);
-    }
-    const SAYS_GOODBYE: bool = false;
-}
-
-impl<T, S, B> Graceful for http2::Connection<TokioIo<Socket<T>>, S, Streams>
-where
-    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: HttpService<Incoming, ResBody = B>,
-    S::Future: Send + 'static,
-    S::Error: Into<apim_core::BoxError>,
+    F: HttpService<Incoming, ResBody = B>,
+    F::Future: Send + 'static,
+    F::Error: Into<apim_core::BoxError>,
     B: http_body::Body + Send + 'static,
     B::Data: Send,
     B::Error: Into<apim_core::BoxError>,
 {
-    fn graceful_shutdown(self: Pin<&mut Self>) {
-        Self::graceful_shutdown(self);
-    }
-    const SAYS_GOODBYE: bool = true;
-}
-
-/// Runs a connection until it ends, its deadline passes, or the worker drains and it has nothing in flight.
-async fn watch<S, C: Graceful>(shared: &Shared<S>, slot: &Slot, connection: C) {
     let mut connection = pin!(connection);
     let mut registered = false;
     let mut asked = false;
@@ -408,9 +385,6 @@ async fn watch<S, C: Graceful>(shared: &Shared<S>, slot: &Slot, connection: C) {
             }
             if slot.watch.is_expired() {
                 // HTTP/2 can say so, which spares the client a request in vain; but it must listen.
-                if !C::SAYS_GOODBYE {
-                    return Poll::Ready(());
-                }
                 let last = goodbye.get_or_insert_with(|| {
                     let last = slot.sweep.watch();
                     last.arm(slot.sweep.after(GOODBYE));
@@ -420,8 +394,7 @@ async fn watch<S, C: Graceful>(shared: &Shared<S>, slot: &Slot, connection: C) {
                     return Poll::Ready(());
                 }
             }
-            let at = if C::SAYS_GOODBYE { LEAVING } else { CLOSING };
-            if asked || (goodbye.is_none() && shared.stage.load(Relaxed) < at) {
+            if asked || (goodbye.is_none() && shared.stage.load(Relaxed) < LEAVING) {
                 return Poll::Pending;
             }
             asked = true;

@@ -6,14 +6,16 @@
 //!
 //! A [`Gateway`](crate::Gateway) is what is usually served, but anything that is [`Serve`] can be.
 
+mod arriving;
 mod body;
-mod chunk;
 mod clients;
 mod connection;
+mod date;
 mod extended;
 pub mod framing;
 mod gauge;
 pub mod health;
+mod http1;
 mod listen;
 pub mod proxy;
 mod shedding;

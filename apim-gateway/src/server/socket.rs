@@ -1,4 +1,4 @@
-//! The socket of a connection, which notices when its client is slow, and what its heads look like.
+//! The socket of a connection, which notices when its client is slow, and when it sends.
 
 use std::convert::Infallible;
 use std::io;
@@ -6,16 +6,18 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 
 use super::Limits;
-use super::framing::Framing;
 use super::gauge::Gauge;
-use crate::transport::gather;
 use crate::transport::watch::{Sweep, Watch};
+
+/// How long a client has to take the word that its connection ends.
+pub(super) const GOODBYE: Duration = Duration::from_secs(1);
 
 /// What is known of a connection: requests in flight, and its one deadline.
 ///
@@ -93,6 +95,16 @@ impl Slot {
         self.ambiguous.load(Relaxed)
     }
 
+    /// One has been seen.
+    pub(super) fn set_ambiguous(&self) {
+        self.ambiguous.store(true, Relaxed);
+    }
+
+    /// The connection ends; its client has so long to take note of that.
+    pub(super) fn linger(&self) {
+        self.watch.arm(self.sweep.after(GOODBYE));
+    }
+
     /// Its client is not listened to for a while. False if it was not listened to already, and for a connection
     /// with streams, which are not to wait for each other.
     pub(super) fn hold(&self) -> bool {
@@ -127,7 +139,7 @@ impl Slot {
     }
 
     /// Bytes have arrived. The first of a head starts its deadline; the rest do not move it.
-    fn received(&self) {
+    pub(super) fn received(&self) {
         if !self.multiplexed && self.is_idle() && !self.reading_head.swap(true, Relaxed) {
             self.wait();
         }
@@ -164,7 +176,6 @@ impl Slot {
 pub(super) struct Socket<T> {
     io: T,
     slot: Arc<Slot>,
-    framing: Framing,
     /// Dropped with the socket, wherever that is by then.
     _open: oneshot::Sender<Infallible>,
 }
@@ -173,7 +184,7 @@ impl<T> Socket<T> {
     /// The socket, and what becomes ready when it is closed: after an upgrade somebody else has it.
     pub(super) fn new(io: T, slot: Arc<Slot>) -> (Self, oneshot::Receiver<Infallible>) {
         let (open, closed) = oneshot::channel();
-        (Self { io, slot, framing: Framing::default(), _open: open }, closed)
+        (Self { io, slot, _open: open }, closed)
     }
 }
 
@@ -189,15 +200,8 @@ impl<T: AsyncRead + Unpin> AsyncRead for Socket<T> {
         }
         let before = buf.filled().len();
         let read = Pin::new(&mut self.io).poll_read(cx, buf);
-        let this = &mut *self;
-        if let (Poll::Ready(Ok(())), Some(new)) = (&read, buf.filled().get(before..))
-            && !new.is_empty()
-            && this.slot.is_http1()
-        {
-            this.slot.received();
-            if this.framing.read(new).is_err() {
-                this.slot.ambiguous.store(true, Relaxed);
-            }
+        if buf.filled().len() > before && self.slot.is_http1() {
+            self.slot.received();
         }
         read
     }
@@ -227,7 +231,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Socket<T> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = gather::poll_write(Pin::new(&mut self.io), cx, bufs);
+        let written = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
         self.slot.written(written.is_pending());
         written
     }

@@ -11,12 +11,11 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use hyper::upgrade::{OnUpgrade, Upgraded};
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
 use super::ending::{End, Farewell};
 use super::frames::{self, Frames};
+use super::upgrade::{Raw, Upgrade};
 use super::watch::{Sweep, Watch};
 
 /// How long a frame that has begun may take to end when the tunnel has to.
@@ -38,7 +37,7 @@ impl Hold {
 
 /// The client's end of a connection that it wants upgraded.
 pub(crate) struct Client {
-    pub(crate) upgrade: OnUpgrade,
+    pub(crate) upgrade: Upgrade,
     pub(crate) hold: Option<Hold>,
     pub(crate) end: End,
 }
@@ -46,11 +45,11 @@ pub(crate) struct Client {
 /// Passes bytes both ways until both sides have ended, one breaks, nothing moves for `idle`, or the tunnel is
 /// asked to end.
 ///
-/// Nothing that a client sent before the backend's 101 has been forwarded: hyper keeps it until the
-/// connection is handed over.
-pub(crate) async fn join(client: Client, backend: OnUpgrade, sweep: Arc<Sweep>, idle: Duration) {
+/// Nothing that a client sent before the backend's 101 has been forwarded: it is kept until the connection is
+/// handed over.
+pub(crate) async fn join(client: Client, backend: Upgrade, sweep: Arc<Sweep>, idle: Duration) {
     let Client { upgrade, hold: _hold, end } = client;
-    let Ok((client, backend)) = tokio::try_join!(upgrade, backend) else { return };
+    let Ok((client, mut backend)) = tokio::try_join!(upgrade.raw(), backend.raw()) else { return };
     let watch = sweep.watch();
     let progress = Progress {
         watch: watch.clone(),
@@ -59,10 +58,9 @@ pub(crate) async fn join(client: Client, backend: OnUpgrade, sweep: Arc<Sweep>, 
         between: AtomicBool::new(true),
         last: AtomicBool::new(false),
     };
-    let mut client = Noticed { io: TokioIo::new(client), progress: &progress, frames: Frames::default() };
+    let mut client = Noticed { io: client, progress: &progress, frames: Frames::default() };
     progress.made();
     let farewell = {
-        let mut backend = TokioIo::new(backend);
         let mut copy = pin!(tokio::io::copy_bidirectional(&mut client, &mut backend));
         let farewell = tokio::select! {
             ended = &mut copy => {
@@ -93,7 +91,7 @@ pub(crate) async fn join(client: Client, backend: OnUpgrade, sweep: Arc<Sweep>, 
 }
 
 /// Tells the client why, and waits until it closes: closing first, with bytes unread, could lose what it was told.
-async fn part(client: &mut TokioIo<Upgraded>, farewell: Farewell) -> io::Result<()> {
+async fn part(client: &mut Raw, farewell: Farewell) -> io::Result<()> {
     client.write_all(&frames::close(farewell.code, farewell.reason)).await?;
     client.flush().await?;
     client.shutdown().await?;
@@ -121,7 +119,7 @@ impl Progress {
 
 /// Every byte passes the client's side, so it is enough to look there.
 struct Noticed<'a> {
-    io: TokioIo<Upgraded>,
+    io: Raw,
     progress: &'a Progress,
     /// Those towards the client.
     frames: Frames,

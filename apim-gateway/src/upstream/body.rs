@@ -10,77 +10,55 @@ use std::time::Duration;
 use apim_core::fault::{self, Fault};
 use apim_core::{Body, BoxError};
 use bytes::Bytes;
-use http_body::{Frame, SizeHint};
+use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::group::Busy;
-use super::line::{H1, Line};
+use super::http1::H1;
+use super::line::H2;
 use super::pool::Own;
 use super::target::Target;
+use crate::transport::http1::decoder::Decoded;
 use crate::transport::watch::{Sweep, Watch};
 
-/// What the two bodies of one request must know of each other.
+/// What the two bodies of one request over HTTP/2 must know of each other.
 #[derive(Debug, Default)]
-pub(super) struct Course {
-    uploading: AtomicBool,
-    answered: AtomicBool,
-    held_up: AtomicBool,
-}
+pub(super) struct Course(AtomicBool);
 
 impl Course {
     /// The response's head has come; the deadline is its body's from now on.
     pub(super) fn answered(&self) {
-        self.answered.store(true, Relaxed);
+        self.0.store(true, Relaxed);
     }
 
-    /// Whether the request's body is still going up, or its last bytes wait for the backend to take them. A
-    /// backend may have answered without waiting for either.
-    pub(super) fn is_uploading(&self) -> bool {
-        self.uploading.load(Relaxed) || self.held_up.load(Relaxed)
-    }
-
-    /// Whether what was to be written could not be.
-    pub(super) fn held_up(&self, held_up: bool) {
-        self.held_up.store(held_up, Relaxed);
+    fn is_answered(&self) -> bool {
+        self.0.load(Relaxed)
     }
 }
 
-/// A request's body. As long as it makes progress, the wait for the response has not begun.
+/// A request's body over HTTP/2. As long as it makes progress, the wait for the response has not begun.
 pub(super) struct Upload {
     body: Body,
     progress: Option<Progress>,
-    going: Going,
 }
 
 struct Progress {
     watch: Arc<Watch>,
+    course: Arc<Course>,
     sweep: Arc<Sweep>,
     wait: Duration,
 }
 
-/// Says that a body goes up until hyper drops it, which it does when it has taken the last piece.
-struct Going(Arc<Course>);
-
-impl Going {
-    fn begin(course: &Arc<Course>) -> Self {
-        course.uploading.store(true, Relaxed);
-        course.answered.store(false, Relaxed);
-        Self(course.clone())
-    }
-}
-
-impl Drop for Going {
-    fn drop(&mut self) {
-        self.0.uploading.store(false, Relaxed);
-    }
-}
-
 impl Upload {
     /// With a deadline to move. A body in memory leaves at once and moves nothing.
-    pub(super) fn new(body: Body, line: &Line, sweep: &Arc<Sweep>, wait: Duration) -> Self {
-        let progress =
-            body.is_stream().then(|| Progress { watch: line.watch().clone(), sweep: sweep.clone(), wait });
-        Self { body, progress, going: Going::begin(line.course()) }
+    pub(super) fn new(body: Body, line: &H2, sweep: &Arc<Sweep>, wait: Duration) -> Self {
+        let progress = body.is_stream().then(|| Progress {
+            watch: line.watch.clone(),
+            course: line.course.clone(),
+            sweep: sweep.clone(),
+            wait,
+        });
+        Self { body, progress }
     }
 
     pub(super) fn into_body(self) -> Body {
@@ -99,7 +77,7 @@ impl http_body::Body for Upload {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         if let Some(progress) = &self.progress
             && frame.is_ready()
-            && !self.going.0.answered.load(Relaxed)
+            && !progress.course.is_answered()
         {
             progress.watch.arm(progress.sweep.after(progress.wait));
         }
@@ -115,12 +93,53 @@ impl http_body::Body for Upload {
     }
 }
 
+/// A response whose head has been read, on its connection.
+pub(super) enum Rest {
+    H1(Box<H1>),
+    H2(Incoming, H2),
+}
+
+impl Rest {
+    fn watch(&self) -> &Arc<Watch> {
+        match self {
+            Self::H1(line) => &line.watch,
+            Self::H2(_, line) => &line.watch,
+        }
+    }
+
+    fn is_ended(&self) -> bool {
+        match self {
+            Self::H1(line) => line.is_read(),
+            Self::H2(incoming, _) => incoming.is_end_stream(),
+        }
+    }
+
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match self {
+            Self::H1(line) => line.poll_piece(cx).map(|piece| match piece {
+                Ok(Decoded::Data(data)) => Some(Ok(Frame::data(data))),
+                Ok(Decoded::Trailers(trailers)) => Some(Ok(Frame::trailers(trailers))),
+                Ok(Decoded::End) => None,
+                Err(error) => Some(Err(error)),
+            }),
+            Self::H2(incoming, _) => Pin::new(incoming).poll_frame(cx).map_err(Into::into),
+        }
+    }
+
+    /// Gives the connection back, or as much of it as was the response's. `busy` ends when the last byte has come.
+    fn give_back(self, own: &Own, target: &Target) {
+        match self {
+            Self::H1(line) => give_back(line, own, target),
+            // A share in a connection is given back by dropping it.
+            Self::H2(..) => {}
+        }
+    }
+}
+
 /// A response's body.
 pub(super) struct Download {
-    incoming: Incoming,
     /// Until it has been given back.
-    line: Option<Line>,
-    watch: Arc<Watch>,
+    rest: Option<Rest>,
     own: Arc<Own>,
     target: Arc<Target>,
     /// Where requests in hand are counted.
@@ -128,32 +147,32 @@ pub(super) struct Download {
 }
 
 impl Download {
-    /// Takes a response's body. One that is empty gives its connection back at once and is not boxed.
-    pub(super) fn body(
-        incoming: Incoming,
-        line: Line,
-        own: &Arc<Own>,
-        target: &Arc<Target>,
-        busy: Option<Busy>,
-    ) -> Body {
-        if http_body::Body::is_end_stream(&incoming) {
-            give_back(line, own, target);
-            return Body::empty();
+    /// Takes a response's body. One that is there already gives its connection back at once and is not boxed.
+    pub(super) fn body(rest: Rest, own: &Arc<Own>, target: &Arc<Target>, busy: Option<Busy>) -> Body {
+        let mut rest = rest;
+        let whole = match &mut rest {
+            Rest::H1(line) => line.whole(),
+            Rest::H2(incoming, _) => incoming.is_end_stream().then(Bytes::new),
+        };
+        match whole {
+            Some(whole) => {
+                rest.give_back(own, target);
+                whole.into()
+            }
+            None => Body::new(Self { rest: Some(rest), own: own.clone(), target: target.clone(), busy }),
         }
-        let watch = line.watch().clone();
-        Body::new(Self { incoming, line: Some(line), watch, own: own.clone(), target: target.clone(), busy })
     }
 
     fn ended(&mut self) {
-        self.watch.disarm();
         self.busy = None;
-        if let Some(line) = self.line.take() {
-            give_back(line, &self.own, &self.target);
+        if let Some(rest) = self.rest.take() {
+            rest.watch().disarm();
+            rest.give_back(&self.own, &self.target);
         }
     }
 
     fn stalled(&mut self) -> Fault {
-        self.line = None;
+        self.rest = None;
         let patience = self.target.body_timeout;
         let detail = format!("{} sent nothing more for {patience:?}", self.target.destination);
         Fault::new(fault::BACKEND_TIMEOUT).detail(detail)
@@ -168,39 +187,51 @@ impl http_body::Body for Download {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let frame = Pin::new(&mut self.incoming).poll_frame(cx);
+        let this = &mut *self;
+        let Some(rest) = &mut this.rest else { return Poll::Ready(None) };
+        let frame = rest.poll_piece(cx);
+        let watch = rest.watch();
         match &frame {
-            Poll::Pending if self.watch.is_expired() => {
-                return Poll::Ready(Some(Err(self.stalled().into())));
+            Poll::Pending if watch.is_expired() => {
+                return Poll::Ready(Some(Err(this.stalled().into())));
             }
             Poll::Pending => {
-                self.watch.arm(self.own.sweep.after(self.target.body_timeout));
-                self.watch.register(cx.waker());
+                watch.arm(this.own.sweep.after(this.target.body_timeout));
+                watch.register(cx.waker());
             }
-            Poll::Ready(Some(Ok(_))) if self.incoming.is_end_stream() => self.ended(),
-            Poll::Ready(Some(Ok(_))) => self.watch.disarm(),
-            Poll::Ready(None) => self.ended(),
+            Poll::Ready(Some(Ok(_))) if rest.is_ended() => this.ended(),
+            Poll::Ready(Some(Ok(_))) => watch.disarm(),
+            Poll::Ready(None) => this.ended(),
             Poll::Ready(Some(Err(error))) => {
-                tracing::debug!(%error, backend = %self.target.destination, "a response broke off");
-                self.line = None;
+                tracing::debug!(%error, backend = %this.target.destination, "a response broke off");
+                this.rest = None;
             }
         }
-        frame.map_err(Into::into)
+        frame
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.rest.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        match &self.rest {
+            None => SizeHint::with_exact(0),
+            Some(Rest::H1(line)) => line.left().map_or_else(SizeHint::default, SizeHint::with_exact),
+            Some(Rest::H2(incoming, _)) => incoming.size_hint(),
+        }
     }
 }
 
-fn give_back(line: Line, own: &Own, target: &Target) {
-    // A share in an HTTP/2 connection is given back by dropping it.
-    if let Line::H1(line) = line {
-        let line: H1 = line.used();
-        target.pool.give_back(line, own.sweep.after(own.settings.idle_timeout));
+/// Lays a connection by for the next request. One that still carries the request's body up is of no use to anybody
+/// else; it has as long to end as a connection may rest.
+fn give_back(mut line: Box<H1>, own: &Own, target: &Target) {
+    let rest = own.settings.idle_timeout;
+    if line.is_free() {
+        target.pool.give_back(line, own.sweep.after(rest), rest);
+    } else if line.is_uploading() {
+        tokio::spawn(tokio::time::timeout(rest, async move {
+            let _ = std::future::poll_fn(|cx| line.poll_upload(cx, None)).await;
+        }));
     }
 }

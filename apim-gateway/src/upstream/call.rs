@@ -10,18 +10,20 @@ use std::task::Poll;
 use std::time::Instant;
 
 use apim_core::{Body, BoxFuture, Context, Fault};
-use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
+use http::{Request, Response, StatusCode, response};
 
-use super::body::{Download, Upload};
+use super::body::{Download, Rest, Upload};
+use super::failure::Broken;
 use super::group::{Busy, Group, Picked, Wait};
-use super::line::{self, Line};
+use super::http1::{Failure, H1, Patience};
+use super::line::{self, H2, Line};
 use super::pool::Own;
-use super::retry::{Headers, Retrying, Spare};
+use super::retry::{Retrying, Spare};
 use super::security::Security;
 use super::standing::Fate;
 use super::target::Target;
 use super::{failure, forward};
+use crate::transport::upgrade::Upgrade;
 use crate::transport::watch::Watch;
 use crate::transport::{hop, tunnel};
 
@@ -40,8 +42,8 @@ pub(super) struct Call<'a> {
     pub(super) made_here: bool,
 }
 
-/// A response, with the connection it came by.
-type Answered = (Response<Incoming>, Line);
+/// A response: its head, and where its body comes from.
+type Answered = (response::Parts, Rest);
 
 /// Why there was none.
 struct Lost {
@@ -84,9 +86,9 @@ impl<'a> Call<'a> {
             }
             Some(retrying) => Box::pin(self.some(retrying, request, upgrades, context)).await?,
         };
-        let (response, line) = answered.map_err(|lost| lost.fault)?;
+        let answered = answered.map_err(|lost| lost.fault)?;
         let target = self.group.target(self.own, context.worker, picked.member);
-        self.receive(response, line, target, client, picked.busy)
+        self.receive(answered, target, client, picked.busy)
     }
 
     /// Tries one member after the other, as far as the rules go.
@@ -152,10 +154,10 @@ impl<'a> Call<'a> {
         };
         let ended = Instant::now();
         let fate = match &answered {
-            Ok((response, _)) => {
+            Ok((head, _)) => {
                 context.backend_ended = Some(ended);
-                context.backend_status = Some(response.status());
-                Some(if response.status().is_server_error() { Fate::Failing } else { Fate::Good })
+                context.backend_status = Some(head.status);
+                Some(if head.status.is_server_error() { Fate::Failing } else { Fate::Good })
             }
             // Other faults are the client's, or of who gives out tokens: they say nothing of this backend.
             Err(lost) => Some(lost.fault.code().number).filter(|code| SENDER.contains(code)).map(Fate::Error),
@@ -168,31 +170,29 @@ impl<'a> Call<'a> {
 
     fn receive(
         &self,
-        mut response: Response<Incoming>,
-        line: Line,
+        answered: Answered,
         target: &Arc<Target>,
         client: Option<tunnel::Client>,
         busy: Option<Busy>,
     ) -> Result<Response<Body>, Fault> {
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            let Some(client) = client.filter(|_| forward::is_websocket(response.headers())) else {
+        let (mut head, rest) = answered;
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            let client = client.filter(|_| forward::is_websocket(&head.headers));
+            let (Some(client), Rest::H1(line)) = (client, rest) else {
                 return Err(failure::unasked_upgrade(target));
             };
-            let backend = hyper::upgrade::on(&mut response);
             let idle = self.own.settings.tunnel_timeout;
+            let backend = Upgrade::Done(line.into_raw());
             let tunnel = tunnel::join(client, backend, self.own.sweep.clone(), idle);
             tokio::spawn(async move {
                 tunnel.await;
                 drop(busy);
             });
-            let (mut head, _) = response.into_parts();
             forward::switch(&mut head.headers);
             return Ok(Response::from_parts(head, Body::empty()));
         }
-        let (mut head, incoming) = response.into_parts();
-        forward::check_framing(&mut head.headers, target)?;
         hop::clean_response(&mut head.headers);
-        Ok(Response::from_parts(head, Download::body(incoming, line, self.own, target, busy)))
+        Ok(Response::from_parts(head, Download::body(rest, self.own, target, busy)))
     }
 }
 
@@ -205,7 +205,7 @@ fn again(
 ) -> bool {
     let (worth, unsent) = match answered {
         Err(lost) => (retrying.is_worth(lost.fault.code().number), lost.unsent),
-        Ok((response, _)) => (retrying.is_bad(response.status()), false),
+        Ok((head, _)) => (retrying.is_bad(head.status), false),
     };
     match spare {
         _ if !worth => false,
@@ -238,14 +238,14 @@ impl Sending<'_> {
     ) -> Result<Answered, Box<Lost>> {
         let given = security.authorize(request).await?;
         let body = request.body().replay(MOST_REPLAYED).filter(|_| !self.upgrades);
-        let spare = body.map(|body| Spare::of(request, body, Headers::new()));
-        let (response, line) = self.run(request, began).await?;
-        if response.status() != StatusCode::UNAUTHORIZED || !security.refused(&given, response.headers()) {
-            return Ok((response, line));
+        let spare = body.map(|body| Spare::of(request, body));
+        let (head, rest) = self.run(request, began).await?;
+        if head.status != StatusCode::UNAUTHORIZED || !security.refused(&given, &head.headers) {
+            return Ok((head, rest));
         }
-        let Some(spare) = spare else { return Ok((response, line)) };
+        let Some(spare) = spare else { return Ok((head, rest)) };
         // Gives the connection back, if the refusal has no body.
-        drop(Download::body(response.into_body(), line, self.own, self.target, None));
+        drop(Download::body(rest, self.own, self.target, None));
         *request = spare.request();
         security.authorize(request).await?;
         self.run(request, Instant::now()).await
@@ -253,21 +253,21 @@ impl Sending<'_> {
 
     /// Sends the request, and once more if a connection that had been open turns out to be closed.
     async fn run(&self, request: &mut Request<Body>, began: Instant) -> Result<Answered, Box<Lost>> {
-        let (mut line, began) = match self.target.pool.take() {
+        let (line, began) = match self.target.pool.take() {
             Some(line) if !self.upgrades || matches!(line, Line::H1(_)) => (line, began),
             _ => (self.open().await?, Instant::now()),
         };
         let used = line.is_used();
-        let spare = (used && is_repeatable(request)).then(|| {
-            let headers = line.take_room();
-            Spare::of(request, Body::empty(), headers)
-        });
+        let second = Second {
+            used,
+            repeatable: used && is_repeatable(request),
+            // HTTP/1.1 leaves the head where it is.
+            spare: (used && matches!(line, Line::H2(_)) && is_repeatable(request))
+                .then(|| Spare::of(request, Body::empty())),
+        };
         match self.attempt(request, line, began).await? {
-            Ok((response, mut line)) => {
-                line.keep_room(spare.map(Spare::into_room));
-                Ok((response, line))
-            }
-            Err(failed) => Box::pin(self.once_more(request, *failed, used, spare)).await,
+            Ok(answered) => Ok(answered),
+            Err(failed) => Box::pin(self.once_more(request, *failed, second)).await,
         }
     }
 
@@ -282,14 +282,15 @@ impl Sending<'_> {
         &self,
         request: &mut Request<Body>,
         failed: Failed,
-        used: bool,
-        spare: Option<Spare>,
+        second: Second,
     ) -> Result<Answered, Box<Lost>> {
         let Failed { error, unsent } = failed;
-        match spare {
-            _ if unsent && used => {}
-            Some(spare) if error.as_ref().is_none_or(failure::is_closed) => *request = spare.request(),
-            _ => return Err(Box::new(Lost { fault: failure::sending(self.target, error), unsent })),
+        let again = (unsent && second.used) || (second.repeatable && error.is_closed());
+        if !again {
+            return Err(Box::new(Lost { fault: failure::sending(self.target, error), unsent }));
+        }
+        if let Some(spare) = second.spare.filter(|_| !unsent) {
+            *request = spare.request();
         }
         let line = self.open().await?;
         match self.attempt(request, line, Instant::now()).await? {
@@ -304,33 +305,54 @@ impl Sending<'_> {
     async fn attempt(
         &self,
         request: &mut Request<Body>,
-        mut line: Line,
+        line: Line,
         began: Instant,
     ) -> Result<Attempt, Fault> {
-        match &line {
-            Line::H1(_) => forward::prepare_h1(request, self.target),
-            Line::H2(_) => forward::prepare_h2(request, self.target)?,
+        match line {
+            Line::H1(line) => self.by_http1(request, line, began).await,
+            Line::H2(line) => Box::pin(self.by_http2(request, line, began)).await,
         }
+    }
+
+    async fn by_http1(
+        &self,
+        request: &mut Request<Body>,
+        mut line: Box<H1>,
+        began: Instant,
+    ) -> Result<Attempt, Fault> {
+        forward::prepare_h1(request, self.target);
+        let patience = Patience { sweep: &self.own.sweep, wait: self.wait.time };
+        line.watch.arm(self.own.sweep.from(began, self.wait.time));
+        match line.exchange(request, patience).await {
+            Ok(head) => Ok(Ok((head, Rest::H1(line)))),
+            Err(Failure::Late) => Err(self.wait.over(self.target)),
+            Err(Failure::Broken { error, unsent }) => Ok(Err(Failed { error, unsent }.into())),
+        }
+    }
+
+    async fn by_http2(
+        &self,
+        request: &mut Request<Body>,
+        mut line: H2,
+        began: Instant,
+    ) -> Result<Attempt, Fault> {
+        forward::prepare_h2(request, self.target)?;
         let sweep = &self.own.sweep;
-        let watch = line.watch().clone();
+        let watch = line.watch.clone();
         watch.arm(sweep.from(began, self.wait.time));
-        match in_time(&watch, pin!(line.is_free())).await {
-            None => return Err(self.wait.over(self.target)),
-            Some(true) => {}
-            Some(false) => return Ok(Err(Failed { error: None, unsent: true }.into())),
-        }
         let sent = std::mem::take(request).map(|body| Upload::new(body, &line, sweep, self.wait.time));
         match in_time(&watch, pin!(line.send(sent))).await {
             None => Err(self.wait.over(self.target)),
             Some(Ok(response)) => {
-                line.course().answered();
+                line.course.answered();
                 watch.disarm();
-                Ok(Ok((response, line)))
+                let (head, incoming) = response.into_parts();
+                Ok(Ok((head, Rest::H2(incoming, line))))
             }
             Some(Err(mut error)) => {
                 let back = error.take_message().map(|message| message.map(Upload::into_body));
                 let unsent = back.map(|back| *request = back).is_some();
-                Ok(Err(Failed { error: Some(error.into_error()), unsent }.into()))
+                Ok(Err(Failed { error: Broken::Http2(error.into_error()), unsent }.into()))
             }
         }
     }
@@ -349,10 +371,18 @@ type Attempt = Result<Answered, Box<Failed>>;
 
 /// A request that got no response.
 struct Failed {
-    /// None: the connection had gone before anything was sent.
-    error: Option<hyper::Error>,
+    error: Broken,
     /// Whether nothing of the request was sent; it is in its place again then.
     unsent: bool,
+}
+
+/// Whether a request can be sent again if its connection turns out to be closed.
+struct Second {
+    /// Whether the connection had been open.
+    used: bool,
+    /// Whether the backend may see the request twice.
+    repeatable: bool,
+    spare: Option<Spare>,
 }
 
 /// Whether a backend that has seen the request before it went away may see it again.

@@ -4,10 +4,12 @@ use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
+use apim_core::BoxError;
 use apim_core::fault::{self, Code, Fault};
 
 use super::target::Target;
 use crate::transport::dial::DialError;
+use crate::transport::http1::ReadError;
 
 /// No connection, for all who waited for it.
 pub(super) fn connecting(target: &Target, error: Arc<DialError>) -> Fault {
@@ -18,24 +20,78 @@ pub(super) fn connecting(target: &Target, error: Arc<DialError>) -> Fault {
     about(target, code, error)
 }
 
+/// Why a request got no response on a connection.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Broken {
+    /// The request could not be sent.
+    #[error("the request could not be sent")]
+    Write(#[source] io::Error),
+    /// No response could be read.
+    #[error("no response could be read")]
+    Read(#[source] ReadError),
+    /// The request's own body failed: that is between the client and us.
+    #[error("the request's body failed")]
+    Body(#[source] BoxError),
+    /// HTTP/2 failed.
+    #[error(transparent)]
+    Http2(hyper::Error),
+}
+
+impl Broken {
+    /// Whether the backend went away, as opposed to having said something wrong.
+    pub(super) fn is_closed(&self) -> bool {
+        match self {
+            Self::Write(error) | Self::Read(ReadError::Io(error)) => is_end(error),
+            Self::Read(_) | Self::Body(_) => false,
+            Self::Http2(error) => {
+                let ended = find::<io::Error>(error).is_some_and(is_end);
+                error.is_incomplete_message() || error.is_canceled() || error.is_closed() || ended
+            }
+        }
+    }
+
+    fn is_malformed(&self) -> bool {
+        match self {
+            Self::Read(error) => !matches!(error, ReadError::Io(_)),
+            Self::Http2(error) => error.is_parse(),
+            _ => false,
+        }
+    }
+
+    fn is_clients(&self) -> bool {
+        match self {
+            Self::Body(_) => true,
+            Self::Http2(error) => error.is_user(),
+            _ => false,
+        }
+    }
+}
+
+fn is_end(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionReset
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::NotConnected
+    )
+}
+
 /// A connection, but no response.
-pub(super) fn sending(target: &Target, error: Option<hyper::Error>) -> Fault {
-    let Some(error) = error else {
-        let gone = format!("{}: the connection had gone", target.destination);
-        return Fault::new(fault::BACKEND_CLOSED).detail(gone);
-    };
+pub(super) fn sending(target: &Target, error: Broken) -> Fault {
     // The request's own body failed: that is between the client and us.
     if let Some(client) = find::<Fault>(&error) {
         return Fault::new(client.code()).because(client.description().to_owned()).caused_by(error);
     }
-    if error.is_user() {
+    if error.is_clients() {
         return Fault::new(fault::BAD_REQUEST)
             .because("The body of the request ended too early")
             .caused_by(error);
     }
-    let code = if error.is_parse() {
+    let code = if error.is_malformed() {
         fault::BACKEND_PROTOCOL
-    } else if is_closed(&error) {
+    } else if error.is_closed() {
         fault::BACKEND_CLOSED
     } else {
         fault::BACKEND_SEND
@@ -49,21 +105,6 @@ pub(super) fn unasked_upgrade(target: &Target) -> Fault {
         .detail(format!("{} switched protocols without having been asked", target.destination))
 }
 
-/// Whether the backend went away, as opposed to having said something wrong.
-pub(super) fn is_closed(error: &hyper::Error) -> bool {
-    let closed_socket = find::<io::Error>(error).is_some_and(|error| {
-        matches!(
-            error.kind(),
-            io::ErrorKind::ConnectionReset
-                | io::ErrorKind::BrokenPipe
-                | io::ErrorKind::UnexpectedEof
-                | io::ErrorKind::ConnectionAborted
-                | io::ErrorKind::NotConnected
-        )
-    });
-    error.is_incomplete_message() || error.is_canceled() || error.is_closed() || closed_socket
-}
-
 fn about(target: &Target, code: Code, error: impl Error + Send + Sync + 'static) -> Fault {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -74,7 +115,7 @@ fn about(target: &Target, code: Code, error: impl Error + Send + Sync + 'static)
     Fault::new(code).detail(format!("{}: {text}", target.destination)).caused_by(error)
 }
 
-fn find<E: Error + 'static>(error: &hyper::Error) -> Option<&E> {
+fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
     let mut source = error.source();
     while let Some(cause) = source {
         if let Some(found) = cause.downcast_ref() {

@@ -5,12 +5,12 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{PathAndQuery, Uri};
 use http::{Method, Request, Version};
 use hyper::ext::Protocol;
-use hyper::upgrade::OnUpgrade;
 
 use super::pool::Own;
 use super::target::Target;
 use crate::transport::ending::End;
 use crate::transport::tunnel::{Client, Hold};
+use crate::transport::upgrade;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -22,7 +22,7 @@ const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 /// No other protocol is passed on. Through `h2c`, say, whatever is asked next would go past every check of
 /// the gateway, as requests that only the backend sees.
 pub(super) fn upgrade(request: &mut Request<Body>) -> Option<Client> {
-    let upgrade = request.extensions_mut().remove::<OnUpgrade>()?;
+    let upgrade = upgrade::take(request.extensions_mut())?;
     if !request.headers().contains_key(header::UPGRADE) {
         return None;
     }
@@ -62,7 +62,6 @@ pub(super) fn prepare(request: &mut Request<Body>, upgrades: bool, context: &Con
     let peer = own.forwarded_for(context.peer.address.ip().to_canonical());
     forwarded(headers, host, context, peer);
     via(headers, received, own);
-    frame(request);
 }
 
 /// Addresses the head to one backend.
@@ -171,16 +170,6 @@ fn via(headers: &mut HeaderMap, received: Version, own: &Own) {
     }
 }
 
-/// A body of unknown length is chunked, whatever the method: hyper would take it away from a GET.
-fn frame(request: &mut Request<Body>) {
-    let unusual = matches!(*request.method(), Method::GET | Method::HEAD);
-    let unknown = !http_body::Body::is_end_stream(request.body())
-        && !request.headers().contains_key(header::CONTENT_LENGTH);
-    if unusual && unknown {
-        request.headers_mut().insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-    }
-}
-
 /// Rewrites a head that was made for HTTP/1.1 for HTTP/2, where the host is part of the target and framing is
 /// not the head's business (RFC 9113 section 8.2.2).
 pub(super) fn prepare_h2(request: &mut Request<Body>, target: &Target) -> Result<(), Fault> {
@@ -211,17 +200,4 @@ pub(super) fn switch(headers: &mut HeaderMap) {
     headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     headers.remove(header::CONTENT_LENGTH);
     headers.remove(header::TRANSFER_ENCODING);
-}
-
-/// Sees to it that nothing but hyper frames the response towards the client. A length beside a transfer
-/// coding is one that the backend and the client would read differently.
-pub(super) fn check_framing(headers: &mut HeaderMap, target: &Target) -> Result<(), Fault> {
-    let Some(coding) = headers.get(header::TRANSFER_ENCODING) else { return Ok(()) };
-    if !coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") {
-        let detail = format!("{} sent the transfer coding {coding:?}", target.destination);
-        return Err(Fault::new(fault::BACKEND_PROTOCOL).detail(detail));
-    }
-    headers.remove(header::TRANSFER_ENCODING);
-    headers.remove(header::CONTENT_LENGTH);
-    Ok(())
 }

@@ -36,6 +36,7 @@ mod failure;
 mod forward;
 mod group;
 mod health;
+mod http1;
 mod lambda;
 mod line;
 mod load;

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, WeakShared};
@@ -12,7 +13,8 @@ use http::uri::Scheme;
 use rustls::ClientConfig;
 
 use super::UpstreamConfig;
-use super::line::{H1, Line, Trunk};
+use super::http1::H1;
+use super::line::{Line, Trunk};
 use super::target::{Address, Target};
 use super::tls::{self, OwnTls};
 use crate::gateway::Texts;
@@ -154,6 +156,7 @@ impl Own {
             may_speak_h2: AtomicBool::new(address.http2 || address.secure),
             most_idle: self.settings.idle_connections,
             lines: Mutex::default(),
+            sweep: self.sweep.clone(),
             opening: Mutex::default(),
         }
     }
@@ -168,6 +171,7 @@ pub(super) struct Pool {
     may_speak_h2: AtomicBool,
     most_idle: usize,
     lines: Mutex<Lines>,
+    sweep: Arc<Sweep>,
     /// A connection being opened that others could use as well. Weak, so that it is given up when the last
     /// who waits for it goes away.
     opening: Mutex<Option<WeakShared<Opening>>>,
@@ -179,7 +183,10 @@ type Opening = BoxFuture<'static, Result<(), Arc<DialError>>>;
 #[derive(Default)]
 struct Lines {
     /// Idle connections; the one used last is taken first, so that those beyond the need grow old.
-    h1: Vec<H1>,
+    #[expect(clippy::vec_box, reason = "a connection is handed on many times for each time it is opened")]
+    h1: Vec<Box<H1>>,
+    /// Whether a task looks for those that have rested for too long.
+    looked_after: bool,
     /// Open connections, each of which serves many requests at once.
     h2: Vec<Trunk>,
 }
@@ -193,8 +200,8 @@ impl Pool {
         {
             return Some(line);
         }
-        while let Some(line) = lines.h1.pop() {
-            if line.wake_up() {
+        while let Some(mut line) = lines.h1.pop() {
+            if line.is_good() {
                 return Some(Line::H1(line));
             }
         }
@@ -208,8 +215,8 @@ impl Pool {
             return Some(line);
         }
         let new = lines.h1.iter().rposition(|line| !line.is_used())?;
-        let line = lines.h1.remove(new);
-        line.wake_up().then_some(Line::H1(line))
+        let mut line = lines.h1.remove(new);
+        line.is_good().then_some(Line::H1(line))
     }
 
     /// Waits for the connection that is being opened, or opens one.
@@ -242,29 +249,30 @@ impl Pool {
         self.may_speak_h2.store(h2, Relaxed);
     }
 
-    /// Takes a connection back when its response has ended.
-    ///
-    /// One that still carries the request's body up is of no use to anybody else, who would wait behind a
-    /// stranger's upload, even if all of it has been taken from its client. It has as long to end as a
-    /// connection may rest.
-    pub(super) fn give_back(&self, line: H1, idle_until: u64) {
-        line.rest(idle_until);
-        if line.sender.is_closed() || line.is_uploading() {
-            return;
-        }
+    /// Takes a connection that nobody uses, for so long.
+    pub(super) fn give_back(self: &Arc<Self>, mut line: Box<H1>, until: u64, rest: Duration) {
+        line.rests_until = until;
         let mut lines = self.lock();
-        if lines.h1.len() >= self.most_idle {
-            lines.h1.retain(|line| !line.sender.is_closed());
-        }
         if lines.h1.len() < self.most_idle {
             lines.h1.push(line);
+            if !std::mem::replace(&mut lines.looked_after, true) {
+                tokio::spawn(look_after(Arc::downgrade(self), rest));
+            }
         }
+    }
+
+    /// Lets go of what has rested for too long, or was closed at the other end. False if nothing is left.
+    fn tidy(&self, now: u64) -> bool {
+        let mut lines = self.lock();
+        lines.h1.retain_mut(|line| line.rests_until > now && line.is_good());
+        lines.looked_after = !lines.h1.is_empty();
+        lines.looked_after
     }
 
     /// Whether no connection waits for a request.
     fn is_empty(&self) -> bool {
         let mut lines = self.lock();
-        lines.h1.retain(|line| !line.sender.is_closed());
+        lines.h1.retain_mut(|line| line.is_good());
         lines.h2.retain(|trunk| !trunk.is_closed());
         lines.h1.is_empty() && lines.h2.is_empty()
     }
@@ -276,6 +284,18 @@ impl Pool {
 
     fn lock(&self) -> MutexGuard<'_, Lines> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Looks after connections that rest, as long as there are any.
+async fn look_after(pool: Weak<Pool>, rest: Duration) {
+    let every = (rest / 4).clamp(Duration::from_millis(50), Duration::from_secs(5));
+    loop {
+        tokio::time::sleep(every).await;
+        let Some(pool) = pool.upgrade() else { return };
+        if !pool.tidy(pool.sweep.now()) {
+            return;
+        }
     }
 }
 

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use apim_core::model::{Balance, Endpoint, Retry};
 use apim_core::{Body, Timestamp};
-use http::uri::Uri;
-use http::{HeaderName, HeaderValue, Method, Request, StatusCode};
+use http::{Method, Request, StatusCode};
 
 use super::budget::Budget;
 use super::group::Wait;
@@ -87,44 +86,23 @@ impl Retrying {
         if !self.methods.contains(request.method()) {
             return None;
         }
-        Some(Spare::of(request, request.body().replay(limit)?, Headers::new()))
+        Some(Spare::of(request, request.body().replay(limit)?))
     }
 }
 
-/// Header lines in their order.
-pub(super) type Headers = Vec<(HeaderName, HeaderValue)>;
-
-/// What is needed to send a request again.
-///
-/// Nearly none is, so the headers are not copied as a map, which would cost two allocations, but into a list
-/// that a connection keeps for its requests, one after the other.
-pub(super) struct Spare {
-    method: Method,
-    uri: Uri,
-    headers: Headers,
-    body: Body,
-}
+/// What is needed to send a request again that has been given away.
+pub(super) struct Spare(Request<Body>);
 
 impl Spare {
-    pub(super) fn of(request: &Request<Body>, body: Body, mut headers: Headers) -> Self {
-        headers.extend(request.headers().iter().map(|(name, value)| (name.clone(), value.clone())));
-        Self { method: request.method().clone(), uri: request.uri().clone(), headers, body }
+    pub(super) fn of(request: &Request<Body>, body: Body) -> Self {
+        let mut spare = Request::new(body);
+        spare.method_mut().clone_from(request.method());
+        spare.uri_mut().clone_from(request.uri());
+        spare.headers_mut().clone_from(request.headers());
+        Self(spare)
     }
 
     pub(super) fn request(self) -> Request<Body> {
-        let mut request = Request::new(self.body);
-        *request.method_mut() = self.method;
-        *request.uri_mut() = self.uri;
-        let headers = request.headers_mut();
-        for (name, value) in self.headers {
-            headers.append(name, value);
-        }
-        request
-    }
-
-    /// The list, empty again.
-    pub(super) fn into_room(mut self) -> Headers {
-        self.headers.clear();
-        self.headers
+        self.0
     }
 }

@@ -130,6 +130,14 @@ impl Scene {
         self.client.ask(request).await
     }
 
+    /// Sends a request whose body comes when the gateway asks for it, and so is a stream.
+    async fn stream(&mut self) -> Got {
+        self.client.send(POST.replace("\r\n\r\nhi", "\r\nExpect: 100-continue\r\n\r\n")).await;
+        let interim = self.client.head().await.unwrap();
+        assert!(interim.starts_with("HTTP/1.1 100 "), "{interim}");
+        self.client.ask("hi").await
+    }
+
     /// Status and body of a GET.
     async fn get(&mut self) -> (String, String) {
         let got = self.ask(GET).await;

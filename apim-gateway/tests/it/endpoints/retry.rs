@@ -35,8 +35,18 @@ async fn a_body_that_is_still_a_stream_is_not_sent_twice() {
     a.answers(503);
     let rule = json!({"retry": {"methods": ["POST"]}});
     let mut scene = Scene::of(endpoint(&[&a.url(), &b.url()], rule)).await;
-    let got = scene.ask(POST).await;
+    let got = scene.stream().await;
     assert_eq!((got.status(), got.text()), ("503", "a"));
+}
+
+#[tokio::test]
+async fn a_body_that_came_with_its_head_is_sent_again() {
+    let (a, b) = (Named::new("a").await, Named::new("b").await);
+    a.answers(503);
+    let rule = json!({"retry": {"methods": ["POST"]}});
+    let mut scene = Scene::of(endpoint(&[&a.url(), &b.url()], rule)).await;
+    let got = scene.ask(POST).await;
+    assert_eq!((got.status(), got.text()), ("200", "b"));
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::{GET, POST, Scene, endpoint, nobody, pair};
+use super::{GET, Scene, endpoint, nobody, pair};
 use crate::bench::{Plan, backend, echoing_heads};
 
 async fn secured(url: String, security: Value) -> Scene {
@@ -124,9 +124,9 @@ async fn a_body_that_has_gone_up_already_cannot_answer_a_challenge() {
     let (address, mut seen) = digesting(10).await;
     let security = json!({"type": "digest", "username": "ann", "password": "secret"});
     let mut scene = secured(format!("http://{address}"), security).await;
-    assert_eq!(scene.ask(POST).await.status(), "401");
+    assert_eq!(scene.stream().await.status(), "401");
     assert_eq!(seen.recv().await.unwrap(), "none");
-    let got = scene.ask(POST).await;
+    let got = scene.stream().await;
     assert_eq!((got.status(), got.text()), ("200", "okhi"), "the challenge is known by now");
 }
 

@@ -5,7 +5,7 @@
 /// White space around extensions, which the grammar knows as bad and asks recipients to bear with, is refused:
 /// parsers have disagreed on it, nobody sends it, and a chunk whose size two servers read in two ways is two
 /// requests.
-pub(super) fn size(line: &[u8]) -> Option<u64> {
+pub(crate) fn size(line: &[u8]) -> Option<u64> {
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let (digits, extensions) = line.split_at(digits);
     skip_extensions(extensions)?;
