@@ -102,7 +102,7 @@ impl Builder {
         self
     }
 
-    /// Who says what a token is worth. Default: a [`JwtVerifier`] over the key managers that the gateway
+    /// Who says what a token is worth. Default: a [`JwtVerifier`](crate::auth::JwtVerifier) over the key managers that the gateway
     /// knows from its changes.
     #[must_use]
     pub fn verifier(mut self, verifier: Arc<dyn TokenVerifier>) -> Self {

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Counts connections by address, over all workers: a limit that workers split between them would be another
 /// limit each time the system spreads connections anew. It is only asked when a connection begins and ends.
 #[derive(Debug)]
 pub(super) struct Clients {
-    most: usize,
+    most: AtomicUsize,
     open: Mutex<HashMap<IpAddr, usize>>,
 }
 
@@ -22,7 +23,12 @@ pub(super) struct Seat {
 
 impl Clients {
     pub(super) fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self { most, open: Mutex::default() })
+        Arc::new(Self { most: AtomicUsize::new(most), open: Mutex::default() })
+    }
+
+    /// Allows another number. Who has more keeps them.
+    pub(super) fn limit(&self, most: usize) {
+        self.most.store(most, Relaxed);
     }
 
     /// Counts one more; none if that is too many.
@@ -30,7 +36,7 @@ impl Clients {
         let address = one(address);
         let mut open = self.lock();
         let count = open.entry(address).or_default();
-        if *count >= self.most {
+        if *count >= self.most.load(Relaxed) {
             return None;
         }
         *count += 1;

@@ -10,6 +10,7 @@ mod arriving;
 mod body;
 mod clients;
 mod connection;
+mod control;
 mod date;
 mod extended;
 pub mod framing;
@@ -17,6 +18,7 @@ mod gauge;
 pub mod health;
 mod http1;
 mod listen;
+mod places;
 pub mod proxy;
 mod shedding;
 mod socket;
@@ -35,6 +37,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
 use ipnet::IpNet;
 
+pub use control::Control;
 use listen::Listeners;
 pub use shedding::Shedding;
 pub use traffic::Traffic;
@@ -114,7 +117,7 @@ impl Default for ServerConfig {
 }
 
 /// What the server puts up with from its clients.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
     /// Bytes of a request's head. Default 64 KiB.
@@ -131,9 +134,11 @@ pub struct Limits {
     pub keep_alive: Duration,
     /// Until TLS is established. Default 10 s.
     pub handshake_timeout: Duration,
-    /// Connections at once, over all workers, WebSockets included. Default 50,000.
+    /// Connections at once, WebSockets included: one limit for all workers together, exactly. More wait in the
+    /// system's queue, and one for each worker at the door. Default 50,000.
     pub connections: usize,
-    /// Requests at once, over all workers; more are answered `503` with `Retry-After`. Default 50,000.
+    /// Requests at once; more are answered `503` with `Retry-After`. Each worker lets in its equal share of them,
+    /// rounded up, whatever the others do: requests do not wait for each other. Default 50,000.
     pub requests: usize,
     /// Connections at once from one address, or from one IPv6 network of 64 bits, over all workers. More are
     /// closed as they come. Behind a balancer that does not speak the PROXY protocol all come from its address.
@@ -193,6 +198,9 @@ pub enum ServerError {
     /// A worker ended on its own.
     #[error("a worker died")]
     WorkerDied,
+    /// A setting that a server has from its start to its end.
+    #[error("{0}: cannot change without a restart")]
+    Fixed(&'static str),
 }
 
 /// A server that does not listen yet.
@@ -244,7 +252,8 @@ impl<S: Serve> Server<S> {
         if http.is_none() && https.is_none() {
             return Err(ServerError::Nothing);
         }
-        Ok(Bound { service, config, workers, traffic: Traffic::new(workers), http, https })
+        let control = Control::new(config);
+        Ok(Bound { service, control, workers, traffic: Traffic::new(workers), http, https })
     }
 
     /// Listens until `shutdown` is ready, then drains.
@@ -260,7 +269,7 @@ impl<S: Serve> Server<S> {
 /// A server that has its addresses.
 pub struct Bound<S> {
     service: S,
-    config: ServerConfig,
+    control: Control,
     workers: usize,
     traffic: Traffic,
     http: Option<Listeners>,
@@ -276,6 +285,11 @@ impl<S: Serve> Bound<S> {
     /// Where it listens for TLS connections.
     pub fn https_addr(&self) -> Option<SocketAddr> {
         self.https.as_ref().map(|listeners| listeners.address)
+    }
+
+    /// What gives it other settings while it runs.
+    pub fn control(&self) -> Control {
+        self.control.clone()
     }
 
     /// What its workers count at its doors, for [`Metrics::watch`](crate::metrics::Metrics::watch).
@@ -303,6 +317,6 @@ impl<S> fmt::Debug for Server<S> {
 
 impl<S> fmt::Debug for Bound<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bound").field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("Bound").field("control", &self.control).finish_non_exhaustive()
     }
 }

@@ -20,7 +20,7 @@ use std::time::Duration;
 /// the same HTTP/1.1 connection without having waited is not read for a while, at most for as long as it was told
 /// to wait: even a refusal costs two system calls, and those that ask most would otherwise get all of the
 /// processor. New connections wait in the system's queue meanwhile.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Shedding {
     /// How long work may stand in a worker's line. Default 50 ms, several times what a worker that keeps up shows

@@ -9,7 +9,7 @@ use apim_core::fault::{Fault, Rescue};
 use apim_core::handler::Backend as _;
 use apim_core::model::{Api, Endpoint};
 use apim_core::{Body, Clock, Context, Exchange, Peer, RequestId, Shutdown, SystemClock, Timestamp, Worker};
-use apim_gateway::server::{Bound, Serve, Server, ServerConfig, ServerError};
+use apim_gateway::server::{Bound, Control, Serve, Server, ServerConfig, ServerError};
 use apim_gateway::transport::certificates::{self, Agreement, Certificates};
 use apim_gateway::transport::tls;
 use apim_gateway::upstream::{ApiUpstream, Upstream, UpstreamConfig};
@@ -116,9 +116,10 @@ impl Plan {
     pub fn start(self) -> Running {
         let bound = self.try_bind().unwrap();
         let (http, https) = (bound.http_addr(), bound.https_addr());
+        let control = bound.control();
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = Shutdown::new(async { stopped.await.unwrap_or(()) });
-        Running { http, https, stop, ended: tokio::spawn(bound.run(shutdown)) }
+        Running { http, https, control, stop, ended: tokio::spawn(bound.run(shutdown)) }
     }
 }
 
@@ -126,6 +127,7 @@ impl Plan {
 pub struct Running {
     http: Option<SocketAddr>,
     https: Option<SocketAddr>,
+    pub control: Control,
     pub stop: oneshot::Sender<()>,
     pub ended: JoinHandle<Result<(), ServerError>>,
 }

@@ -15,6 +15,7 @@ mod http1;
 mod http2;
 mod mediation;
 mod overload;
+mod reconfigured;
 mod smuggling;
 mod sources;
 mod streaming;
