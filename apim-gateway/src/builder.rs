@@ -47,6 +47,8 @@ pub struct Builder {
     analytics: Option<Arc<dyn AnalyticsSink>>,
     observers: Observers,
     api_log: Option<Arc<ApiLog>>,
+    #[cfg(feature = "otel")]
+    tracer: Option<Arc<crate::traces::Tracer>>,
     links: Registry<Link>,
     mediators: Registry<Arc<dyn Mediator>>,
     formats: Formats,
@@ -71,6 +73,8 @@ impl Default for Builder {
             analytics: None,
             observers: Observers::default(),
             api_log: None,
+            #[cfg(feature = "otel")]
+            tracer: None,
             links: builtin::links(),
             mediators: mediation::builtin(),
             formats: format::all(),
@@ -144,6 +148,14 @@ impl Builder {
     #[must_use]
     pub fn api_log(mut self, log: Arc<ApiLog>) -> Self {
         self.api_log = Some(log);
+        self
+    }
+
+    /// Who continues traces, and tells a collector of them. Default: nobody; traces pass as they are.
+    #[cfg(feature = "otel")]
+    #[must_use]
+    pub fn tracer(mut self, tracer: Arc<crate::traces::Tracer>) -> Self {
+        self.tracer = Some(tracer);
         self
     }
 
@@ -286,6 +298,8 @@ impl Builder {
             transports: self.transports,
             rescue: self.rescue,
             api_log: self.api_log,
+            #[cfg(feature = "otel")]
+            tracer: self.tracer,
             workers: self.workers,
             current,
         };

@@ -107,6 +107,8 @@ pub mod server;
 pub mod source;
 pub mod status;
 pub mod throttle;
+#[cfg(feature = "otel")]
+pub mod traces;
 pub mod transport;
 pub mod upstream;
 pub mod why;

@@ -63,6 +63,8 @@ pub(crate) struct Recipe {
     pub(crate) transports: Registry<Arc<dyn Transport>>,
     pub(crate) rescue: Arc<dyn Rescue>,
     pub(crate) api_log: Option<Arc<ApiLog>>,
+    #[cfg(feature = "otel")]
+    pub(crate) tracer: Option<Arc<crate::traces::Tracer>>,
     pub(crate) workers: usize,
     pub(crate) current: Current,
 }
@@ -165,6 +167,8 @@ impl Recipe {
             rescue: self.rescue.clone(),
             observers: kept.observers.clone(),
             api_log: self.api_log.clone(),
+            #[cfg(feature = "otel")]
+            tracer: self.tracer.clone(),
         };
         // A list that no API could be deployed with is refused now, and not with each API.
         chain.build(Arc::new(Site::new(&probe()?)?)).await?;

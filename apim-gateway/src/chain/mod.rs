@@ -59,6 +59,8 @@ pub(crate) struct Chain {
     pub(crate) rescue: Arc<dyn Rescue>,
     pub(crate) observers: Observers,
     pub(crate) api_log: Option<Arc<ApiLog>>,
+    #[cfg(feature = "otel")]
+    pub(crate) tracer: Option<Arc<crate::traces::Tracer>>,
 }
 
 impl Chain {
@@ -73,6 +75,10 @@ impl Chain {
             links.insert(behind_observers(&links), faults);
         }
         links.extend(mediation.inner);
+        #[cfg(feature = "otel")]
+        if let Some(tracer) = &self.tracer {
+            links.insert(0, crate::traces::link(tracer, &site, &parts.get()?));
+        }
         if let Some(log) = &self.api_log {
             let [outer, inner] = api_log::links(log, &site, &parts.clock());
             links.insert(0, outer);

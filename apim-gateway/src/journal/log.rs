@@ -1,57 +1,11 @@
-//! The file, and how full it is.
+//! A file, and how full it is.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-/// Where lines go.
-pub(super) enum Sink {
-    /// Into a file.
-    File(Log),
-    /// To whoever started the process.
-    Stdout,
-    /// To a test that waits for them.
-    #[cfg(test)]
-    Sender(std::sync::mpsc::Sender<Vec<u8>>),
-}
-
-impl Sink {
-    pub(super) fn write(&mut self, lines: &[u8]) -> io::Result<()> {
-        match self {
-            Self::File(log) => log.write(lines),
-            Self::Stdout => io::stdout().lock().write_all(lines),
-            #[cfg(test)]
-            Self::Sender(_) if lines.is_empty() => Ok(()),
-            #[cfg(test)]
-            Self::Sender(test) => test.send(lines.to_vec()).map_err(io::Error::other),
-        }
-    }
-
-    /// Opens the file that now has the name.
-    pub(super) fn reopen(&mut self) -> io::Result<()> {
-        match self {
-            Self::File(log) => {
-                (log.file, log.bytes) = open(&log.path)?;
-                Ok(())
-            }
-            Self::Stdout => Ok(()),
-            #[cfg(test)]
-            Self::Sender(_) => Ok(()),
-        }
-    }
-}
-
-impl fmt::Display for Sink {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(log) => write!(f, "{}", log.path.display()),
-            Self::Stdout => f.write_str("standard output"),
-            #[cfg(test)]
-            Self::Sender(_) => f.write_str("a test"),
-        }
-    }
-}
+use super::Sink;
 
 /// A file of lines that makes way for another when it has reached its limit.
 pub(super) struct Log {
@@ -67,6 +21,16 @@ impl Log {
         Ok(Self { path, file, bytes, limit })
     }
 
+    fn turn(&mut self) -> io::Result<()> {
+        let mut old = self.path.clone().into_os_string();
+        old.push(".1");
+        fs::rename(&self.path, old)?;
+        (self.file, self.bytes) = open(&self.path)?;
+        Ok(())
+    }
+}
+
+impl Sink for Log {
     /// Writes whole lines, as many of them into each file as fit. One that is longer than the limit gets a
     /// file of its own.
     fn write(&mut self, mut lines: &[u8]) -> io::Result<()> {
@@ -87,17 +51,21 @@ impl Log {
         Ok(())
     }
 
-    fn turn(&mut self) -> io::Result<()> {
-        let mut old = self.path.clone().into_os_string();
-        old.push(".1");
-        fs::rename(&self.path, old)?;
+    /// Opens the file that now has the name.
+    fn reopen(&mut self) -> io::Result<()> {
         (self.file, self.bytes) = open(&self.path)?;
         Ok(())
     }
 }
 
+impl fmt::Display for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path.display())
+    }
+}
+
 /// Bytes of the lines that fit whole into so much room.
-fn whole_lines(lines: &[u8], room: u64) -> usize {
+pub(crate) fn whole_lines(lines: &[u8], room: u64) -> usize {
     let room = usize::try_from(room).unwrap_or(usize::MAX).min(lines.len());
     lines.get(..room).and_then(|fitting| memchr::memrchr(b'\n', fitting)).map_or(0, |end| end + 1)
 }

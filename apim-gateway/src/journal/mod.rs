@@ -9,7 +9,7 @@ mod log;
 mod object;
 
 use std::fmt;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -18,7 +18,9 @@ use std::time::Duration;
 
 use apim_core::{PerWorker, Worker};
 
-use log::{Log, Sink};
+use log::Log;
+#[cfg(feature = "otel")]
+pub(crate) use log::whole_lines;
 
 pub(crate) use object::{Object, member};
 
@@ -30,6 +32,40 @@ const MOST: usize = 8 << 20;
 
 /// How long a line may wait for others.
 const WAIT: Duration = Duration::from_millis(250);
+
+/// Where lines go. Called by the journal's own thread, which may wait.
+pub(crate) trait Sink: fmt::Display + Send + 'static {
+    /// Takes whole lines, perhaps none. Those of a page that could not be taken are lost.
+    ///
+    /// # Errors
+    ///
+    /// As the place to which they go gives them.
+    fn write(&mut self, lines: &[u8]) -> io::Result<()>;
+
+    /// Looks anew for the place to which they go.
+    ///
+    /// # Errors
+    ///
+    /// If it is not there.
+    fn reopen(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// To whoever started the process.
+struct Stdout;
+
+impl Sink for Stdout {
+    fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        io::stdout().lock().write_all(lines)
+    }
+}
+
+impl fmt::Display for Stdout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("standard output")
+    }
+}
 
 /// Appends lines to a file, on a thread of its own.
 ///
@@ -62,7 +98,7 @@ impl Journal {
     ///
     /// If the file cannot be opened, or no thread can be started.
     pub(crate) fn append(path: PathBuf, limit: u64, workers: usize) -> io::Result<Self> {
-        Self::into(Sink::File(Log::open(path, limit)?), workers)
+        Self::into(Log::open(path, limit)?, workers)
     }
 
     /// Writes to standard output.
@@ -71,10 +107,15 @@ impl Journal {
     ///
     /// If no thread can be started.
     pub(crate) fn stdout(workers: usize) -> io::Result<Self> {
-        Self::into(Sink::Stdout, workers)
+        Self::into(Stdout, workers)
     }
 
-    fn into(sink: Sink, workers: usize) -> io::Result<Self> {
+    /// Writes to wherever a sink leads.
+    ///
+    /// # Errors
+    ///
+    /// If no thread can be started.
+    pub(crate) fn into(sink: impl Sink, workers: usize) -> io::Result<Self> {
         let shared = Arc::new(Shared::new(workers));
         let writing = shared.clone();
         let writer = thread::Builder::new().name("journal".to_owned()).spawn(move || writing.write(sink))?;
@@ -131,8 +172,9 @@ impl Shared {
     }
 
     /// The writer's life: until the journal is dropped, and nothing is left.
-    fn write(&self, mut sink: Sink) {
+    fn write(&self, mut sink: impl Sink) {
         let mut page = Page::default();
+        let mut failing = false;
         loop {
             // Read first: what stood on a page before the end was announced is then seen below.
             let ended = self.ended.load(Relaxed);
@@ -144,7 +186,7 @@ impl Shared {
             for mut filled in self.pages.iter() {
                 std::mem::swap(&mut page, &mut filled);
                 drop(filled);
-                self.write_page(&mut page, &mut sink);
+                self.write_page(&mut page, &mut sink, &mut failing);
             }
             if ended {
                 return;
@@ -153,10 +195,19 @@ impl Shared {
         }
     }
 
-    fn write_page(&self, page: &mut Page, sink: &mut Sink) {
-        if let Err(error) = sink.write(&page.bytes) {
-            self.lost(page.lines);
-            tracing::warn!(%error, lines = page.lines, "lines could not be written to {sink}");
+    /// That lines are lost is told once, and once when none are any more: there may be pages four times a second.
+    fn write_page(&self, page: &mut Page, sink: &mut impl Sink, failing: &mut bool) {
+        match sink.write(&page.bytes) {
+            Err(error) => {
+                self.lost(page.lines);
+                if !std::mem::replace(failing, true) {
+                    tracing::warn!(%error, lines = page.lines, "lines cannot be written to {sink}, and are lost");
+                }
+            }
+            Ok(()) if page.lines > 0 && std::mem::take(failing) => {
+                tracing::warn!(lost = self.dropped.load(Relaxed), "lines can be written to {sink} again");
+            }
+            Ok(()) => {}
         }
         page.lines = 0;
         page.bytes.clear();
@@ -194,6 +245,24 @@ mod tests {
 
     use super::*;
 
+    /// Tells a test of the lines that were written.
+    struct Sender(mpsc::Sender<Vec<u8>>);
+
+    impl Sink for Sender {
+        fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+            match lines.is_empty() {
+                true => Ok(()),
+                false => self.0.send(lines.to_vec()).map_err(io::Error::other),
+            }
+        }
+    }
+
+    impl fmt::Display for Sender {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a test")
+        }
+    }
+
     fn put(journal: &Journal, worker: usize, line: &str) {
         journal.line(Worker(worker), |bytes| bytes.extend_from_slice(line.as_bytes()));
     }
@@ -220,7 +289,7 @@ mod tests {
     #[test]
     fn a_line_is_there_soon_though_no_other_follows() {
         let (sender, written) = mpsc::channel();
-        let journal = Journal::into(Sink::Sender(sender), 1).unwrap();
+        let journal = Journal::into(Sender(sender), 1).unwrap();
         put(&journal, 0, "alone");
         assert_eq!(written.recv_timeout(Duration::from_secs(10)).unwrap(), b"alone\n");
     }

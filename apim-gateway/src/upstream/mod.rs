@@ -41,7 +41,7 @@ mod lambda;
 mod line;
 mod load;
 mod mock;
-mod once;
+pub(crate) mod once;
 mod pool;
 mod retry;
 mod rules;
@@ -65,6 +65,8 @@ use http::{Request, Response};
 
 pub use challenge::Challenge;
 pub use dynamic::Chosen;
+#[cfg(feature = "otel")]
+pub(crate) use target::Place;
 
 use call::Call;
 use group::Group;

@@ -16,7 +16,7 @@ const MOST: usize = 64 << 10;
 
 /// Connects, sends, and reads the answer, all within so much time. `http2` means by prior knowledge; over TLS the
 /// other side chooses.
-pub(super) async fn ask(
+pub(crate) async fn ask(
     to: &Destination,
     http2: bool,
     request: Request<Full<Bytes>>,

@@ -50,17 +50,17 @@ pub(super) struct Address {
 
 /// Where a URL leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) authority: Authority,
-    pub(super) header: HeaderValue,
-    pub(super) base: Box<str>,
-    pub(super) secure: bool,
-    pub(super) host: String,
-    pub(super) port: u16,
+pub(crate) struct Place {
+    pub(crate) authority: Authority,
+    pub(crate) header: HeaderValue,
+    pub(crate) base: Box<str>,
+    pub(crate) secure: bool,
+    pub(crate) host: String,
+    pub(crate) port: u16,
 }
 
 impl Place {
-    pub(super) fn parse(url: &str) -> Result<Self, BuildError> {
+    pub(crate) fn parse(url: &str) -> Result<Self, BuildError> {
         let wrong = |why: String| BuildError::at("url", why);
         let uri: Uri = url.parse().map_err(|error| wrong(format!("`{url}` is not a URL: {error}")))?;
         let secure = match uri.scheme_str().map(str::to_ascii_lowercase).as_deref() {

@@ -40,7 +40,11 @@ struct Config {
     shedding: gateway::Shedding,
     /// Where a line is written for each request; none: nowhere.
     access_log: Option<gateway::LogTo>,
+    /// Where the messages of APIs are written that have a log level.
     api_log: Option<gateway::LogTo>,
+    /// Whom to tell of traces; none: nobody.
+    #[cfg(feature = "otel")]
+    traces: Option<apim_gateway::traces::Config>,
     /// How many APIs have counters of their own at `/metrics`. Default 500.
     metrics_apis: Option<usize>,
     /// The gateway's certificates by host, its balancers, its limits on clients.
@@ -66,6 +70,8 @@ async fn serve(flags: Flags) -> Result<(), Failure> {
         shedding: config.shedding,
         access_log: config.access_log,
         api_log: config.api_log,
+        #[cfg(feature = "otel")]
+        traces: config.traces,
         metrics_apis: config.metrics_apis,
         listeners: config.listeners,
     };

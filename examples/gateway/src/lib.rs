@@ -5,6 +5,8 @@ mod certificates;
 mod listeners;
 mod logs;
 mod shedding;
+#[cfg(feature = "otel")]
+mod traces;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -62,6 +64,9 @@ pub struct Config {
     /// Where the messages of APIs are written that have a log level, which is set at the control plane while the
     /// gateway runs. Default: `api.jsonl`.
     pub api_log: Option<LogTo>,
+    /// Whom to tell of traces; none: nobody, and they pass as they are.
+    #[cfg(feature = "otel")]
+    pub traces: Option<apim_gateway::traces::Config>,
     /// How many APIs have counters of their own at `/metrics`. Default 500.
     pub metrics_apis: Option<usize>,
     /// Certificates by host, balancers, limits on clients.
@@ -107,13 +112,17 @@ impl Node {
         let api_log = config.api_log.unwrap_or_else(LogTo::usual_api_log);
         let logs = Logs::open(config.access_log, api_log, data, workers)?;
         let metrics = logs.count(metrics);
-        let builder = Gateway::builder()
+        let upstream = upstream(config.backend_authorities.as_deref())?;
+        let builder = Gateway::builder();
+        #[cfg(feature = "otel")]
+        let builder = traces::add(builder, config.traces.as_ref(), &upstream, workers, &metrics)?;
+        let builder = builder
             .workers(workers)
             .clock(clock.clone())
             .throttle(Arc::new(LocalEngine::new(clock)))
             .formats(format::all())
             .mediators(mediation::builtin())
-            .upstream(upstream(config.backend_authorities.as_deref())?)
+            .upstream(upstream)
             .analytics(calls)
             .metrics(metrics.clone())
             .config(settings);

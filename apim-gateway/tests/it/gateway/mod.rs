@@ -14,6 +14,8 @@ mod panics;
 mod reconfigured;
 mod routing;
 mod sockets;
+#[cfg(feature = "otel")]
+mod traces;
 mod watched;
 mod websockets;
 mod why;

@@ -57,6 +57,24 @@ async fn the_correlation_header_has_the_name_that_the_operator_gave_it() {
     assert!(wrong.to_string().contains("correlation_header"), "{wrong}");
 }
 
+#[tokio::test]
+async fn where_nobody_traces_a_trace_passes_as_it_is() {
+    let running = Running::start(format!("http://{}", echoing_heads().await), json!({})).await;
+    let trace = "traceparent: what-ever it is\r\ntracestate: a=1, =\r\n";
+    let request = format!("GET /petstore/1.0.0/open HTTP/1.1\r\nHost: a\r\n{trace}\r\n");
+    let got = Wire::connect(running.address).await.ask(&request).await;
+    let head = got.text().to_ascii_lowercase();
+    assert!(
+        head.contains("traceparent: what-ever it is\r\n") && head.contains("tracestate: a=1, =\r\n"),
+        "{head}"
+    );
+    let got = Wire::connect(running.address)
+        .await
+        .ask("GET /petstore/1.0.0/open HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await;
+    assert!(!got.text().to_ascii_lowercase().contains("trace"), "{}", got.text());
+}
+
 /// The lines of a log, once there are so many.
 pub(super) async fn lines(path: &Path, count: usize) -> Vec<Value> {
     let until = tokio::time::Instant::now() + LIMIT;

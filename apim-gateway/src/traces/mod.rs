@@ -1,0 +1,129 @@
+//! Traces for OpenTelemetry, with W3C's context (feature `otel`).
+//!
+//! A call that belongs to a trace continues it: by the `traceparent` and `tracestate` that it came with, if they are
+//! what the recommendation says they are, and by a new trace of the gateway's own if not, of which the id is that of
+//! the request. The backend gets a `traceparent` with our span as its parent, whether the trace is recorded or not.
+//! The caller decides if it is, by the flag in its `traceparent`; of new traces a [ratio](Config::ratio) is.
+//!
+//! A trace that is recorded gets two spans of each call, when the call has ended:
+//!
+//! | Span | Kind | Is |
+//! |---|---|---|
+//! | `GET /petstore/1.0.0/pets/{id}` | server | from the request's head to the answer's last byte |
+//! | `GET` | client | from asking the backend to the head of its answer, retries included; missing if it was not asked |
+//!
+//! Names and attributes are those of OpenTelemetry's conventions for HTTP: `http.request.method`, `http.route`,
+//! `url.path` (without the query, in which credentials may be), `url.scheme`, `http.response.status_code`,
+//! `client.address`, `user_agent.original`, `url.full` of the endpoint, `error.type`; and `apim.api.id`,
+//! `apim.api.name`, `apim.api.version`, `apim.application.name` and `apim.request_id`. A server span is an error if the
+//! answer's status is 500 or more, a client span if there was no answer, or one of 400 or more.
+//!
+//! Spans are sent as OTLP over HTTP in JSON (OTLP 1.x, section "OTLP/HTTP"), several times a second, by a thread of
+//! their own. While the collector does not keep up a worker keeps 8 MiB of them; further ones, and those of requests
+//! that the collector refuses, are dropped and counted. There is no second try.
+//!
+//! Of requests that lead to no API there are no spans, and of those that the server refuses before they reach the
+//! gateway.
+//!
+//! A gateway without a [`Tracer`] has none of this in its chains: `traceparent` and `tracestate` pass as they are.
+
+mod collector;
+mod context;
+mod link;
+mod span;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use apim_core::{BuildError, Secret};
+use rustls::ClientConfig;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::journal::Journal;
+use collector::Collector;
+
+pub use context::{TraceParent, is_trace_state};
+pub(crate) use link::link;
+
+/// What is traced, and who is told. A part of a settings file.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The collector's address, as `http://127.0.0.1:4318/v1/traces`.
+    pub endpoint: String,
+    /// How many of the traces that begin here are recorded: 0 none, 1 all. Default 1. What a trace's beginner has
+    /// decided is decided.
+    #[serde(default = "all")]
+    pub ratio: f64,
+    /// The `service.name` of the spans. Default `apim-gateway`.
+    #[serde(default = "usual_service")]
+    pub service: String,
+    /// More attributes of the resource, as `deployment.environment.name`.
+    #[serde(default)]
+    pub resource: BTreeMap<String, String>,
+    /// Headers of each request to the collector, as `authorization`.
+    #[serde(default)]
+    pub headers: BTreeMap<String, Secret>,
+}
+
+fn all() -> f64 {
+    1.0
+}
+
+fn usual_service() -> String {
+    "apim-gateway".to_owned()
+}
+
+/// Records calls and tells a collector of them. Dropping it sends what is waiting.
+#[derive(Debug)]
+pub struct Tracer {
+    journal: Journal,
+    /// Requests with an id below it begin a trace that is recorded.
+    threshold: u128,
+}
+
+impl Tracer {
+    /// For so many workers. `tls` is needed for collectors at `https://`.
+    ///
+    /// # Errors
+    ///
+    /// The key of the configuration, and what is wrong with it.
+    pub fn new(config: &Config, tls: Option<Arc<ClientConfig>>, workers: usize) -> Result<Self, BuildError> {
+        if !(0.0..=1.0).contains(&config.ratio) {
+            return Err(BuildError::at("ratio", "it is a number from 0 to 1"));
+        }
+        let collector = Collector::new(config, tls)?;
+        let journal = Journal::into(collector, workers)
+            .map_err(|error| BuildError::at("", format!("no thread can be started: {error}")))?;
+        Ok(Self { journal, threshold: threshold(config.ratio) })
+    }
+
+    /// How many spans were not sent.
+    pub fn dropped(&self) -> u64 {
+        self.journal.dropped()
+    }
+}
+
+/// That part of all numbers of 64 bits.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "it is at most 2 to the power of 64, and not negative"
+)]
+fn threshold(ratio: f64) -> u128 {
+    (ratio * 2f64.powi(64)) as u128
+}
+
+#[cfg(test)]
+mod tests {
+    use super::threshold;
+
+    #[test]
+    fn a_ratio_is_a_part_of_all_ids() {
+        assert_eq!(threshold(0.0), 0);
+        assert_eq!(threshold(0.5), 1 << 63);
+        // Above every id.
+        assert_eq!(threshold(1.0), 1 << 64);
+    }
+}

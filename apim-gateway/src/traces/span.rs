@@ -1,0 +1,168 @@
+//! Spans as OTLP has them in JSON (`opentelemetry/proto/trace/v1/trace.proto`, JSON mapping): ids in hexadecimal
+//! digits, times as texts of nanoseconds.
+
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+use apim_core::{Context, Outcome};
+use http::Method;
+
+use super::link::Traced;
+use crate::deploy::Site;
+
+const SERVER: u8 = 2;
+const CLIENT: u8 = 3;
+
+/// The methods that the conventions know. Callers can make up others, and names of spans must not be without number.
+const METHODS: [Method; 9] = [
+    Method::GET,
+    Method::POST,
+    Method::PUT,
+    Method::DELETE,
+    Method::PATCH,
+    Method::HEAD,
+    Method::OPTIONS,
+    Method::TRACE,
+    Method::CONNECT,
+];
+
+/// The whole call.
+pub(super) fn server(traced: &Traced, site: &Site, outcome: &Outcome<'_>, out: &mut Vec<u8>) {
+    let context = outcome.context;
+    let (method, name) = method(&context.method);
+    let operation = context.operation();
+    let route = operation.map(|operation| [&*site.context, &operation.path].concat());
+    let mut span = Span::begin(out, traced.trace, traced.server, traced.parent, SERVER);
+    match &route {
+        Some(route) => span.name(&[name, " ", route].concat()),
+        None => span.name(name),
+    }
+    span.times(context, Some(context.started), outcome.ended);
+    span.text("http.request.method", method);
+    if let Some(route) = &route {
+        span.text("http.route", route);
+    }
+    span.text("url.path", context.uri.path());
+    span.text("url.scheme", if context.peer.tls { "https" } else { "http" });
+    span.text("client.address", &context.client_ip.to_string());
+    if let Some(agent) = context.user_agent.as_ref().and_then(|agent| agent.to_str().ok()) {
+        span.text("user_agent.original", agent);
+    }
+    span.text("apim.request_id", &context.request_id.to_string());
+    span.text("apim.api.id", &site.api.id);
+    span.text("apim.api.name", &site.api.name);
+    span.text("apim.api.version", &site.api.version);
+    if let Some(application) = context.principal.as_ref().and_then(|it| it.application.as_ref()) {
+        span.text("apim.application.name", &application.name);
+    }
+    let status = context.status.map(|status| status.as_u16());
+    if let Some(status) = status {
+        span.number("http.response.status_code", status.into());
+    }
+    // Whose client went away has failed nobody.
+    let error = status.is_some_and(|status| status >= 500);
+    span.end(error.then(|| reason(context, status)));
+}
+
+/// Asking the backend.
+pub(super) fn client(traced: &Traced, outcome: &Outcome<'_>, out: &mut Vec<u8>) {
+    let context = outcome.context;
+    let (method, name) = method(&context.method);
+    let mut span = Span::begin(out, traced.trace, traced.client, Some(traced.server), CLIENT);
+    span.name(name);
+    span.times(context, context.backend_started, context.backend_ended.unwrap_or(outcome.ended));
+    span.text("http.request.method", method);
+    if let Some(destination) = &context.destination {
+        span.text("url.full", destination);
+        let authority = destination.parse::<http::Uri>().ok().and_then(|uri| uri.into_parts().authority);
+        if let Some(authority) = authority {
+            span.text("server.address", authority.host());
+            if let Some(port) = authority.port_u16() {
+                span.number("server.port", port.into());
+            }
+        }
+    }
+    let status = context.backend_status.map(|status| status.as_u16());
+    if let Some(status) = status {
+        span.number("http.response.status_code", status.into());
+    }
+    let error = status.is_none_or(|status| status >= 400);
+    span.end(error.then(|| reason(context, status)));
+}
+
+/// A method as its attribute and as a span's name have it.
+fn method(method: &Method) -> (&str, &str) {
+    if METHODS.contains(method) { (method.as_str(), method.as_str()) } else { ("_OTHER", "HTTP") }
+}
+
+/// The fault's number, or else the status, or else that nobody knows.
+fn reason(context: &Context, status: Option<u16>) -> String {
+    let fault = context.fault.as_ref().map(|fault| fault.code().number.to_string());
+    fault.or_else(|| Some(status?.to_string())).unwrap_or_else(|| "_OTHER".to_owned())
+}
+
+/// A span that is being written.
+struct Span<'a> {
+    out: &'a mut Vec<u8>,
+    /// Attributes so far.
+    attributes: usize,
+}
+
+// Writing into memory never fails, and every text has a form in JSON.
+impl<'a> Span<'a> {
+    fn begin(out: &'a mut Vec<u8>, trace: u128, span: u64, parent: Option<u64>, kind: u8) -> Self {
+        let _ = write!(out, r#"{{"traceId":"{trace:032x}","spanId":"{span:016x}","kind":{kind}"#);
+        if let Some(parent) = parent {
+            let _ = write!(out, r#","parentSpanId":"{parent:016x}""#);
+        }
+        Self { out, attributes: 0 }
+    }
+
+    fn name(&mut self, name: &str) {
+        self.out.extend_from_slice(br#","name":"#);
+        let _ = serde_json::to_writer(&mut *self.out, name);
+    }
+
+    /// Durations are measured; the moment that they count from is the clock's.
+    fn times(&mut self, context: &Context, begin: Option<Instant>, end: Instant) {
+        let since = |moment: Instant| {
+            let origin = Duration::from_millis(context.received_at.as_millis());
+            (origin + moment.saturating_duration_since(context.started)).as_nanos()
+        };
+        let (begin, end) = (since(begin.unwrap_or(context.started)), since(end));
+        let _ =
+            write!(self.out, r#","startTimeUnixNano":"{begin}","endTimeUnixNano":"{end}","attributes":["#);
+    }
+
+    fn attribute(&mut self, key: &'static str) {
+        if self.attributes > 0 {
+            self.out.push(b',');
+        }
+        self.attributes += 1;
+        // Keys are plain.
+        let _ = write!(self.out, r#"{{"key":"{key}","value":{{"#);
+    }
+
+    fn text(&mut self, key: &'static str, value: &str) {
+        self.attribute(key);
+        self.out.extend_from_slice(br#""stringValue":"#);
+        let _ = serde_json::to_writer(&mut *self.out, value);
+        self.out.extend_from_slice(b"}}");
+    }
+
+    fn number(&mut self, key: &'static str, value: u32) {
+        self.attribute(key);
+        let _ = write!(self.out, r#""intValue":"{value}"}}}}"#);
+    }
+
+    fn end(mut self, error: Option<String>) {
+        if let Some(error) = &error {
+            self.text("error.type", error);
+        }
+        self.out.push(b']');
+        if error.is_some() {
+            self.out.extend_from_slice(br#","status":{"code":2}"#);
+        }
+        self.out.push(b'}');
+    }
+}

@@ -1,0 +1,307 @@
+//! A call is part of a trace, and a collector is told of its spans.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use apim_gateway::traces::{Config, TraceParent, Tracer};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use super::sockets::Running;
+use crate::bench::{Got, LIMIT, Wire, answering, backend, echoing_heads};
+
+const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+const PARENT: &str = "b7ad6b7169203331";
+
+/// A gateway, a collector, and what the collector was told.
+struct World {
+    running: Running,
+    tracer: Arc<Tracer>,
+    client: Wire,
+    requests: mpsc::UnboundedReceiver<Got>,
+    waiting: Vec<Value>,
+}
+
+fn config(endpoint: &str, with: Value) -> Config {
+    let mut config = json!({ "endpoint": endpoint });
+    config.as_object_mut().unwrap().extend(with.as_object().unwrap().clone());
+    serde_json::from_value(config).unwrap()
+}
+
+impl World {
+    async fn start(to: String, with: Value) -> Self {
+        let (told, requests) = mpsc::unbounded_channel();
+        let collector = backend(move |_, mut wire| {
+            let told = told.clone();
+            async move {
+                while let Some(got) = wire.next().await {
+                    let _ = told.send(got);
+                    wire.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").await;
+                }
+            }
+        });
+        let endpoint = format!("http://{}/v1/traces", collector.await);
+        let tracer = Arc::new(Tracer::new(&config(&endpoint, with), None, 2).unwrap());
+        let given = tracer.clone();
+        let running = Running::start_with(to, json!({}), |builder| builder.tracer(given)).await;
+        let client = Wire::connect(running.address).await;
+        Self { running, tracer, client, requests, waiting: Vec::new() }
+    }
+
+    async fn ask(&mut self, path: &str, headers: &str) -> Got {
+        let text = format!("GET /petstore/1.0.0{path} HTTP/1.1\r\nHost: a\r\n{headers}\r\n");
+        self.client.ask(&text).await
+    }
+
+    /// The next span that the collector is told of.
+    async fn span(&mut self) -> Span {
+        while self.waiting.is_empty() {
+            let got = tokio::time::timeout(LIMIT, self.requests.recv()).await.unwrap().unwrap();
+            let told: Value = serde_json::from_slice(&got.body).unwrap();
+            let spans = told["resourceSpans"][0]["scopeSpans"][0]["spans"].as_array().unwrap();
+            self.waiting.extend(spans.iter().cloned());
+        }
+        Span(self.waiting.remove(0))
+    }
+
+    /// Nothing is on its way to the collector: the next span is that of a call that is asked now.
+    async fn nothing_told(&mut self) {
+        self.ask("/pets?last", &format!("traceparent: 00-{TRACE}-{PARENT}-01\r\n")).await;
+        let span = self.span().await;
+        assert_eq!(
+            (span.attributes().get("url.path"), span.of("parentSpanId")),
+            (Some(&json!("/petstore/1.0.0/pets")), PARENT)
+        );
+    }
+}
+
+struct Span(Value);
+
+impl Span {
+    fn of(&self, field: &str) -> &str {
+        self.0[field].as_str().unwrap_or_default()
+    }
+
+    fn attributes(&self) -> BTreeMap<&str, Value> {
+        let attributes = self.0["attributes"].as_array().unwrap().iter();
+        attributes
+            .map(|it| {
+                let value = it["value"].as_object().unwrap().values().next().unwrap();
+                (it["key"].as_str().unwrap(), value.clone())
+            })
+            .collect()
+    }
+
+    fn nanos(&self, field: &str) -> u128 {
+        self.of(field).parse().unwrap()
+    }
+
+    fn is_error(&self) -> bool {
+        self.0["status"]["code"] == 2
+    }
+}
+
+/// What a backend saw of a trace.
+fn seen(got: &Got) -> (Option<TraceParent>, Option<String>) {
+    let head = got.text().to_ascii_lowercase();
+    let of = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
+    (of("traceparent: ").and_then(|value| TraceParent::parse(value.as_bytes())), of("tracestate: "))
+}
+
+#[tokio::test]
+async fn a_call_without_a_trace_begins_one_that_has_the_requests_id() {
+    let to = format!("http://{}/base", echoing_heads().await);
+    let with = json!({
+        "service": "edge", "resource": {"deployment.environment.name": "test"}, "headers": {"x-tenant": "t1"},
+    });
+    let mut world = World::start(to.clone(), with).await;
+    let token = format!("Authorization: Bearer {}\r\nUser-Agent: test/1\r\n", world.running.token);
+    let got = world.ask("/pets/7?token=s3cret", &token).await;
+    assert_eq!(got.status(), "200");
+    let (Some(parent), None) = seen(&got) else { panic!("{}", got.text()) };
+    assert!(parent.sampled);
+
+    let asked = tokio::time::timeout(LIMIT, world.requests.recv()).await.unwrap().unwrap();
+    assert!(asked.head.starts_with("POST /v1/traces HTTP/1.1\r\n"), "{}", asked.head);
+    assert_eq!(asked.header("content-type"), Some("application/json"));
+    assert_eq!(asked.header("x-tenant"), Some("t1"));
+    let told: Value = serde_json::from_slice(&asked.body).unwrap();
+    let resource = &told["resourceSpans"][0]["resource"]["attributes"];
+    for (key, value) in [("service.name", "edge"), ("deployment.environment.name", "test")] {
+        let known = json!({"key": key, "value": {"stringValue": value}});
+        assert!(resource.as_array().unwrap().contains(&known), "{resource}");
+    }
+    let spans = told["resourceSpans"][0]["scopeSpans"][0]["spans"].as_array().unwrap();
+    let [server, client] = [0, 1].map(|index| Span(spans[index].clone()));
+    assert_eq!(spans.len(), 2);
+
+    assert_eq!((server.of("name"), &server.0["kind"]), ("GET /petstore/1.0.0/pets/{id}", &json!(2)));
+    assert_eq!((client.of("name"), &client.0["kind"]), ("GET", &json!(3)));
+    assert!(server.0.get("parentSpanId").is_none());
+    assert_eq!(client.of("parentSpanId"), server.of("spanId"));
+    assert_eq!(client.of("spanId"), format!("{:016x}", parent.span));
+    let trace = format!("{:032x}", parent.trace);
+    assert_eq!((server.of("traceId"), client.of("traceId")), (&*trace, &*trace));
+    assert!(got.text().to_ascii_lowercase().contains(&format!("x-request-id: {trace}\r\n")));
+
+    let attributes = server.attributes();
+    let expected = json!({
+        "http.request.method": "GET", "http.route": "/petstore/1.0.0/pets/{id}", "url.scheme": "http",
+        "url.path": "/petstore/1.0.0/pets/7", "client.address": "127.0.0.1", "user_agent.original": "test/1",
+        "http.response.status_code": "200", "apim.api.id": "pets", "apim.api.name": "PetStore",
+        "apim.api.version": "1.0.0", "apim.application.name": "shop", "apim.request_id": trace,
+    });
+    assert_eq!(json!(attributes), expected);
+    let port: u16 = to.split(':').nth(2).unwrap().split('/').next().unwrap().parse().unwrap();
+    let expected = json!({
+        "http.request.method": "GET", "url.full": to, "server.address": "127.0.0.1",
+        "server.port": port.to_string(), "http.response.status_code": "200",
+    });
+    assert_eq!(json!(client.attributes()), expected);
+    assert!(!server.is_error() && !client.is_error());
+    let [begin, end] = ["startTimeUnixNano", "endTimeUnixNano"];
+    assert!(server.nanos(begin) <= client.nanos(begin) && client.nanos(begin) < client.nanos(end));
+    assert!(client.nanos(end) <= server.nanos(end));
+    assert!(!String::from_utf8_lossy(&asked.body).contains("s3cret"));
+}
+
+#[tokio::test]
+async fn a_trace_is_continued_as_its_beginner_has_decided() {
+    // Of traces that begin here none would be recorded.
+    let to = format!("http://{}", echoing_heads().await);
+    let mut world = World::start(to, json!({"ratio": 0.0})).await;
+    let with = |flags: &str| {
+        format!(
+            "traceparent: 00-{TRACE}-{PARENT}-{flags}\r\ntracestate: rojo=1,\r\nTraceState: congo=t61@x/y\r\n"
+        )
+    };
+    let got = world.ask("/open", &with("01")).await;
+    let (Some(parent), state) = seen(&got) else { panic!("{}", got.text()) };
+    assert_eq!((format!("{:032x}", parent.trace), parent.sampled), (TRACE.to_owned(), true));
+    assert_eq!(state.as_deref(), Some("rojo=1,"));
+    assert!(got.text().contains("congo=t61@x/y"), "{}", got.text());
+    let (server, client) = (world.span().await, world.span().await);
+    assert_eq!((server.of("traceId"), server.of("parentSpanId")), (TRACE, PARENT));
+    assert_eq!(client.of("spanId"), format!("{:016x}", parent.span));
+
+    // One that is not recorded goes on as one that is not, through us all the same.
+    let got = world.ask("/open", &with("00")).await;
+    let (Some(parent), Some(_)) = seen(&got) else { panic!("{}", got.text()) };
+    assert_eq!((format!("{:032x}", parent.trace), parent.sampled), (TRACE.to_owned(), false));
+    assert_ne!(format!("{:016x}", parent.span), PARENT);
+    let got = world.ask("/open", "").await;
+    assert!(!seen(&got).0.unwrap().sampled);
+    world.nothing_told().await;
+}
+
+#[tokio::test]
+async fn a_malformed_context_is_never_an_error_but_a_new_trace() {
+    let mut world = World::start(format!("http://{}", echoing_heads().await), json!({})).await;
+    let good = format!("traceparent: 00-{TRACE}-{PARENT}-01\r\n");
+    for bad in [
+        "tracestate: rojo=1\r\n".to_owned(),
+        format!("traceparent: 00-{}-{PARENT}-01\r\ntracestate: rojo=1\r\n", TRACE.to_uppercase()),
+        format!("traceparent: 00-{}-{PARENT}-01\r\ntracestate: rojo=1\r\n", "0".repeat(32)),
+        "traceparent: \u{e4}\r\ntracestate: rojo=1\r\n".to_owned(),
+        format!("{good}{good}tracestate: rojo=1\r\n"),
+    ] {
+        let got = world.ask("/open", &bad).await;
+        assert_eq!(got.status(), "200", "{bad}");
+        let (Some(parent), None) = seen(&got) else { panic!("{bad} became {}", got.text()) };
+        assert!(parent.sampled && format!("{:032x}", parent.trace) != TRACE);
+    }
+    // Of a state that is none the trace is not to blame.
+    let got = world.ask("/open", &format!("{good}tracestate: rojo=1\r\ntracestate: FOO=1\r\n")).await;
+    let (Some(parent), None) = seen(&got) else { panic!("{}", got.text()) };
+    assert_eq!(format!("{:032x}", parent.trace), TRACE);
+}
+
+#[tokio::test]
+async fn what_went_wrong_is_an_error_of_whom_it_went_wrong_for() {
+    let mut world = World::start(
+        format!("http://{}", answering("HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n").await),
+        json!({}),
+    )
+    .await;
+    assert_eq!(world.ask("/open", "").await.status(), "404");
+    let (server, client) = (world.span().await, world.span().await);
+    assert!(!server.is_error() && client.is_error());
+    assert_eq!(client.attributes()["error.type"], "404");
+
+    // Nobody has asked the backend of a call that is refused, which is no error of ours.
+    assert_eq!(world.ask("/pets", "").await.status(), "401");
+    let refused = world.span().await;
+    assert_eq!(refused.0["kind"], 2);
+    assert!(!refused.is_error());
+    assert_eq!(refused.attributes()["http.response.status_code"], "401");
+
+    // Nor is a path that nobody declared a name of its own.
+    assert_eq!(world.ask("/nothing/4711", "").await.status(), "404");
+    assert_eq!(world.span().await.of("name"), "GET");
+
+    let mut away = World::start("http://127.0.0.1:1".to_owned(), json!({})).await;
+    assert_eq!(away.ask("/open", "").await.status(), "502");
+    let (server, client) = (away.span().await, away.span().await);
+    for span in [&server, &client] {
+        assert!(span.is_error());
+        assert_eq!(span.attributes()["error.type"], "101503");
+    }
+    assert_eq!(server.attributes()["http.response.status_code"], "502");
+    assert_eq!(client.attributes().get("http.response.status_code"), None);
+}
+
+#[tokio::test]
+async fn a_collector_that_is_away_or_refuses_costs_spans_and_nothing_else() {
+    let refusing = answering("HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n").await;
+    for endpoint in ["http://127.0.0.1:1/v1/traces".to_owned(), format!("http://{refusing}/v1/traces")] {
+        let tracer = Arc::new(Tracer::new(&config(&endpoint, json!({})), None, 2).unwrap());
+        let given = tracer.clone();
+        let to = format!("http://{}", echoing_heads().await);
+        let running = Running::start_with(to, json!({}), |builder| builder.tracer(given)).await;
+        let got = Wire::connect(running.address)
+            .await
+            .ask("GET /petstore/1.0.0/open HTTP/1.1\r\nHost: a\r\n\r\n")
+            .await;
+        assert_eq!(got.status(), "200");
+        let until = tokio::time::Instant::now() + LIMIT;
+        while tracer.dropped() < 2 {
+            assert!(tokio::time::Instant::now() < until);
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn many_calls_are_told_in_few_requests_and_none_is_lost() {
+    let mut world = World::start(format!("http://{}", echoing_heads().await), json!({})).await;
+    for _ in 0..300 {
+        assert_eq!(world.ask("/open", "").await.status(), "200");
+    }
+    let mut spans = 0;
+    let mut requests = 0;
+    while spans < 600 {
+        let got = tokio::time::timeout(LIMIT, world.requests.recv()).await.unwrap().unwrap();
+        let told: Value = serde_json::from_slice(&got.body).unwrap();
+        spans += told["resourceSpans"][0]["scopeSpans"][0]["spans"].as_array().unwrap().len();
+        requests += 1;
+    }
+    assert!(spans == 600 && requests < 100, "{spans} in {requests}");
+    assert_eq!(world.tracer.dropped(), 0);
+}
+
+#[test]
+fn what_cannot_be_done_is_refused_with_its_key() {
+    for (endpoint, with, key) in [
+        ("http://a/v1/traces", json!({"ratio": 1.5}), "ratio: "),
+        ("http://a/v1/traces", json!({"ratio": -0.1}), "ratio: "),
+        ("collector", json!({}), "endpoint: "),
+        ("https://a/v1/traces", json!({}), "endpoint: "),
+        ("http://a/v1/traces", json!({"headers": {"a b": "c"}}), "headers.a b: "),
+        ("http://a/v1/traces", json!({"headers": {"a": "b\nc"}}), "headers.a: "),
+    ] {
+        let wrong = Tracer::new(&config(endpoint, with), None, 1).unwrap_err().to_string();
+        assert!(wrong.starts_with(key), "{wrong}");
+    }
+    let unknown = serde_json::from_value::<Config>(json!({"endpoint": "http://a", "sampler": 1}));
+    assert!(unknown.unwrap_err().to_string().contains("sampler"));
+}

@@ -1,0 +1,30 @@
+//! Traces for a collector.
+
+use std::sync::Arc;
+
+use apim_gateway::builder::Builder;
+use apim_gateway::metrics::{Kind, Metrics};
+use apim_gateway::traces::{Config, Tracer};
+use apim_gateway::upstream::UpstreamConfig;
+use launch::{Failure, OrFail as _};
+
+/// Has calls traced, if there is a collector, and what it does not take counted. It is trusted by the authorities that
+/// backends are trusted by.
+pub(crate) fn add(
+    builder: Builder,
+    config: Option<&Config>,
+    trust: &UpstreamConfig,
+    workers: usize,
+    metrics: &Metrics,
+) -> Result<Builder, Failure> {
+    let Some(config) = config else { return Ok(builder) };
+    let tracer = Tracer::new(config, trust.tls.clone(), workers).map_err(|error| error.within("traces"));
+    let tracer = Arc::new(tracer.or_fail("a mistake in the settings")?);
+    let lost = tracer.clone();
+    let name = "apim_gateway_spans_dropped_total";
+    // All clones are one.
+    let _ = metrics
+        .clone()
+        .with(name, "Spans that no collector has taken", Kind::Counter, move || lost.dropped());
+    Ok(builder.tracer(tracer))
+}
