@@ -211,7 +211,7 @@ fn special(word: [u8; 8]) -> u64 {
     let word = u64::from_le_bytes(word);
     let is_zero = |word: u64| word.wrapping_sub(ONES) & !word;
     let is_control = word.wrapping_sub(ONES * 0x20) & !word;
-    let is_one_of = is_zero(word ^ ONES * u64::from(b'"')) | is_zero(word ^ ONES * u64::from(b'\\'));
+    let is_one_of = is_zero(word ^ (ONES * u64::from(b'"'))) | is_zero(word ^ (ONES * u64::from(b'\\')));
     (is_control | is_one_of) & HIGHEST
 }
 
