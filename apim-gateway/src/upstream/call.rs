@@ -10,10 +10,11 @@ use std::task::Poll;
 use std::time::Instant;
 
 use apim_core::{Body, BoxFuture, Context, Fault};
-use http::{Request, Response, StatusCode, response};
+use http::{Request, Response, StatusCode, Version, response};
 
 use super::body::{Download, Rest, Upload};
 use super::failure::Broken;
+use super::forward::Sender;
 use super::group::{Busy, Group, Picked, Wait};
 use super::http1::{Failure, H1, Patience};
 use super::line::{self, H2, Line};
@@ -23,6 +24,7 @@ use super::security::Security;
 use super::standing::Fate;
 use super::target::Target;
 use super::{failure, forward};
+use crate::transport::http1::encoder::Address;
 use crate::transport::upgrade::Upgrade;
 use crate::transport::watch::Watch;
 use crate::transport::{hop, tunnel};
@@ -75,16 +77,18 @@ impl<'a> Call<'a> {
             false => forward::upgrade(request),
         };
         let upgrades = client.is_some();
-        if !self.made_here {
-            forward::prepare(request, upgrades, context, self.own);
-        }
+        let sender = match self.made_here {
+            true => None,
+            false => forward::prepare(request, upgrades, context, self.own),
+        };
+        let sent = Sent { upgrades, sender };
         let (answered, picked) = match &self.group.retry {
             None => {
                 let picked = self.group.pick(context.worker, 0)?;
-                let answered = self.one(request, &picked, upgrades, *self.wait, context).await;
+                let answered = self.one(request, &picked, &sent, *self.wait, context).await;
                 (answered, picked)
             }
-            Some(retrying) => Box::pin(self.some(retrying, request, upgrades, context)).await?,
+            Some(retrying) => Box::pin(self.some(retrying, request, &sent, context)).await?,
         };
         let answered = answered.map_err(|lost| lost.fault)?;
         let target = self.group.target(self.own, context.worker, picked.member);
@@ -96,7 +100,7 @@ impl<'a> Call<'a> {
         &self,
         retrying: &Retrying,
         request: &mut Request<Body>,
-        upgrades: bool,
+        sent: &Sent,
         context: &mut Context,
     ) -> Result<(Result<Answered, Box<Lost>>, Picked), Fault> {
         retrying.begin();
@@ -107,7 +111,7 @@ impl<'a> Call<'a> {
         loop {
             let spare = retrying.spare(request);
             let wait = retrying.wait(*self.wait, began.elapsed());
-            let answered = self.one(request, &picked, upgrades, wait, context).await;
+            let answered = self.one(request, &picked, sent, wait, context).await;
             tries += 1;
             tried |= 1 << picked.member;
             let again = again(retrying, &answered, spare, request);
@@ -136,21 +140,26 @@ impl<'a> Call<'a> {
         &self,
         request: &mut Request<Body>,
         picked: &Picked,
-        upgrades: bool,
+        sent: &Sent,
         wait: Wait,
         context: &mut Context,
     ) -> Result<Answered, Box<Lost>> {
         let target = self.group.target(self.own, context.worker, picked.member);
         context.destination = Some(target.destination.clone());
-        forward::address(request, target, self.own)?;
         let began = Instant::now();
         context.backend_started.get_or_insert(began);
-        let sending = Sending { own: self.own, target, wait, upgrades };
+        let mut sending = Sending { own: self.own, target, wait, sent, base: &target.base };
         let answered = match &self.group.security {
-            Some(security) if !security.settles(request)? => {
-                Box::pin(sending.secured(security, request, began)).await
+            None => sending.run(request, began).await,
+            Some(security) => {
+                // What authenticates the gateway may stand in the target or be computed from it.
+                forward::address(request, target, self.own)?;
+                sending.base = "";
+                match security.settles(request)? {
+                    true => sending.run(request, began).await,
+                    false => Box::pin(sending.secured(security, request, began)).await,
+                }
             }
-            _ => sending.run(request, began).await,
         };
         let ended = Instant::now();
         let fate = match &answered {
@@ -223,8 +232,16 @@ struct Sending<'a> {
     own: &'a Arc<Own>,
     target: &'a Arc<Target>,
     wait: Wait,
+    sent: &'a Sent,
+    /// What stands before its path and is not part of its target yet.
+    base: &'a str,
+}
+
+/// What a request's backends are told of it, whichever they are.
+struct Sent {
     /// Whether it asks for another protocol, and so must go by HTTP/1.1.
     upgrades: bool,
+    sender: Option<Sender>,
 }
 
 impl Sending<'_> {
@@ -237,7 +254,7 @@ impl Sending<'_> {
         began: Instant,
     ) -> Result<Answered, Box<Lost>> {
         let given = security.authorize(request).await?;
-        let body = request.body().replay(MOST_REPLAYED).filter(|_| !self.upgrades);
+        let body = request.body().replay(MOST_REPLAYED).filter(|_| !self.sent.upgrades);
         let spare = body.map(|body| Spare::of(request, body));
         let (head, rest) = self.run(request, began).await?;
         if head.status != StatusCode::UNAUTHORIZED || !security.refused(&given, &head.headers) {
@@ -254,7 +271,7 @@ impl Sending<'_> {
     /// Sends the request, and once more if a connection that had been open turns out to be closed.
     async fn run(&self, request: &mut Request<Body>, began: Instant) -> Result<Answered, Box<Lost>> {
         let (line, began) = match self.target.pool.take() {
-            Some(line) if !self.upgrades || matches!(line, Line::H1(_)) => (line, began),
+            Some(line) if !self.sent.upgrades || matches!(line, Line::H1(_)) => (line, began),
             _ => (self.open().await?, Instant::now()),
         };
         let used = line.is_used();
@@ -273,7 +290,7 @@ impl Sending<'_> {
 
     fn open(&self) -> BoxFuture<'_, Result<Line, Box<Lost>>> {
         Box::pin(async {
-            let opened = line::open(self.own, self.target, self.upgrades).await;
+            let opened = line::open(self.own, self.target, self.sent.upgrades).await;
             opened.map_err(|fault| Box::new(Lost { fault, unsent: true }))
         })
     }
@@ -320,10 +337,13 @@ impl Sending<'_> {
         mut line: Box<H1>,
         began: Instant,
     ) -> Result<Attempt, Fault> {
-        forward::prepare_h1(request, self.target);
+        let sender = self.sent.sender.as_ref();
+        let headers = request.headers();
+        let client = sender.and_then(|sender| sender.beside(headers));
+        let to = Address { base: self.base, host: &self.target.host, client };
         let patience = Patience { sweep: &self.own.sweep, wait: self.wait.time };
         line.watch.arm(self.own.sweep.from(began, self.wait.time));
-        match line.exchange(request, patience).await {
+        match line.exchange(request, to, patience).await {
             Ok(head) => Ok(Ok((head, Rest::H1(line)))),
             Err(Failure::Late) => Err(self.wait.over(self.target)),
             Err(Failure::Broken { error, unsent }) => Ok(Err(Failed { error, unsent }.into())),
@@ -336,7 +356,11 @@ impl Sending<'_> {
         mut line: H2,
         began: Instant,
     ) -> Result<Attempt, Fault> {
-        forward::prepare_h2(request, self.target)?;
+        let before = request.uri().clone();
+        if !self.base.is_empty() {
+            forward::address(request, self.target, self.own)?;
+        }
+        forward::prepare_h2(request, self.sent.sender.as_ref(), self.target)?;
         let sweep = &self.own.sweep;
         let watch = line.watch.clone();
         watch.arm(sweep.from(began, self.wait.time));
@@ -352,6 +376,8 @@ impl Sending<'_> {
             Some(Err(mut error)) => {
                 let back = error.take_message().map(|message| message.map(Upload::into_body));
                 let unsent = back.map(|back| *request = back).is_some();
+                *request.version_mut() = Version::HTTP_11;
+                *request.uri_mut() = before;
                 Ok(Err(Failed { error: Broken::Http2(error.into_error()), unsent }.into()))
             }
         }

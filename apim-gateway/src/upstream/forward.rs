@@ -9,6 +9,7 @@ use hyper::ext::Protocol;
 use super::pool::Own;
 use super::target::Target;
 use crate::transport::ending::End;
+use crate::transport::http1::encoder::Forwarded;
 use crate::transport::tunnel::{Client, Hold};
 use crate::transport::upgrade;
 
@@ -52,16 +53,41 @@ fn names_upgrade(headers: &HeaderMap) -> bool {
         .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
 }
 
+/// Whom a request comes from, as its backend is to be told beside its headers.
+#[derive(Clone)]
+pub(super) struct Sender {
+    address: HeaderValue,
+    proto: &'static str,
+}
+
+impl Sender {
+    /// For HTTP/1.1, unless the headers tell already.
+    pub(super) fn beside(&self, headers: &HeaderMap) -> Option<Forwarded<'_>> {
+        let forwarded = Forwarded { address: &self.address, proto: self.proto };
+        (!headers.contains_key(FORWARDED_FOR)).then_some(forwarded)
+    }
+}
+
 /// Rewrites the head for HTTP/1.1, whichever backend it goes to. `upgrades` tells whether the client may have
-/// another protocol.
-pub(super) fn prepare(request: &mut Request<Body>, upgrades: bool, context: &Context, own: &Own) {
+/// another protocol. Answers what is not among the headers then: to put it there would cost more than to write it.
+pub(super) fn prepare(
+    request: &mut Request<Body>,
+    upgrades: bool,
+    context: &Context,
+    own: &Own,
+) -> Option<Sender> {
     let received = std::mem::replace(request.version_mut(), Version::HTTP_11);
     let headers = request.headers_mut();
-    clean(headers, is_proxied(context), upgrades);
-    let host = headers.get(header::HOST).cloned();
-    let peer = own.forwarded_for(context.peer.address.ip().to_canonical());
-    forwarded(headers, host, context, peer);
+    let proxied = is_proxied(context);
+    clean(headers, proxied, upgrades);
     via(headers, received, own);
+    let address = own.forwarded_for(context.peer.address.ip().to_canonical());
+    if proxied || !headers.contains_key(header::HOST) {
+        let host = headers.get(header::HOST).cloned();
+        forwarded(headers, host, context, address);
+        return None;
+    }
+    Some(Sender { address, proto: proto(context) })
 }
 
 /// Addresses the head to one backend.
@@ -71,7 +97,6 @@ pub(super) fn address(request: &mut Request<Body>, target: &Target, own: &Own) -
     if !target.base.is_empty() || uri.authority().is_some() {
         *request.uri_mut() = path(uri, &target.base, own)?;
     }
-    request.headers_mut().insert(header::HOST, target.host.clone());
     Ok(())
 }
 
@@ -144,7 +169,7 @@ pub(crate) fn vouch(headers: &mut HeaderMap, context: &Context) {
 }
 
 fn forwarded(headers: &mut HeaderMap, host: Option<HeaderValue>, context: &Context, peer: HeaderValue) {
-    let proto = HeaderValue::from_static(if context.peer.tls { "https" } else { "http" });
+    let proto = HeaderValue::from_static(proto(context));
     if is_proxied(context) {
         headers.append(FORWARDED_FOR, peer);
         headers.entry(FORWARDED_PROTO).or_insert(proto);
@@ -162,6 +187,10 @@ fn forwarded(headers: &mut HeaderMap, host: Option<HeaderValue>, context: &Conte
     }
 }
 
+fn proto(context: &Context) -> &'static str {
+    if context.peer.tls { "https" } else { "http" }
+}
+
 fn via(headers: &mut HeaderMap, received: Version, own: &Own) {
     let Some(name) = &own.settings.via else { return };
     let version = if received == Version::HTTP_2 { "2.0" } else { "1.1" };
@@ -170,29 +199,30 @@ fn via(headers: &mut HeaderMap, received: Version, own: &Own) {
     }
 }
 
-/// Rewrites a head that was made for HTTP/1.1 for HTTP/2, where the host is part of the target and framing is
-/// not the head's business (RFC 9113 section 8.2.2).
-pub(super) fn prepare_h2(request: &mut Request<Body>, target: &Target) -> Result<(), Fault> {
+/// Rewrites a head that was made for HTTP/1.1 and addressed for HTTP/2, where the host is part of the target and
+/// framing is not the head's business (RFC 9113 section 8.2.2).
+pub(super) fn prepare_h2(
+    request: &mut Request<Body>,
+    sender: Option<&Sender>,
+    target: &Target,
+) -> Result<(), Fault> {
     *request.version_mut() = Version::HTTP_2;
-    request.headers_mut().remove(header::HOST);
-    request.headers_mut().remove(header::TRANSFER_ENCODING);
+    let headers = request.headers_mut();
+    let host = headers.remove(header::HOST);
+    headers.remove(header::TRANSFER_ENCODING);
+    if let Some(Sender { address, proto }) = sender.filter(|sender| sender.beside(headers).is_some()) {
+        headers.insert(FORWARDED_FOR, address.clone());
+        headers.insert(FORWARDED_PROTO, HeaderValue::from_static(proto));
+        if let Some(host) = host {
+            headers.insert(FORWARDED_HOST, host);
+        }
+    }
     let mut parts = std::mem::take(request.uri_mut()).into_parts();
     parts.scheme = Some(target.scheme.clone());
     parts.authority = Some(target.authority.clone());
     *request.uri_mut() =
         Uri::from_parts(parts).map_err(|error| Fault::new(fault::INTERNAL).caused_by(error))?;
     Ok(())
-}
-
-/// Undoes [`prepare_h2`] for a request that was not sent there after all.
-pub(super) fn prepare_h1(request: &mut Request<Body>, target: &Target) {
-    if request.version() == Version::HTTP_2 {
-        *request.version_mut() = Version::HTTP_11;
-        request.headers_mut().insert(header::HOST, target.host.clone());
-        if let Some(path) = std::mem::take(request.uri_mut()).into_parts().path_and_query {
-            *request.uri_mut() = Uri::from(path);
-        }
-    }
 }
 
 /// The head of a 101 as the client is to see it.

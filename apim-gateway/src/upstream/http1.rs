@@ -16,6 +16,7 @@ use http_body::Body as _;
 use super::failure::Broken;
 use crate::transport::dial::Stream;
 use crate::transport::http1::decoder::{Decoded, Decoder};
+use crate::transport::http1::encoder::Address;
 use crate::transport::http1::outgoing::{Outgoing, Unfinished};
 use crate::transport::http1::{Endings, ReadError, Wire, encoder, head, with_output};
 use crate::transport::upgrade::{Raw, Rewound};
@@ -109,12 +110,13 @@ impl H1 {
     pub(super) async fn exchange(
         &mut self,
         request: &mut Request<Body>,
+        to: Address<'_>,
         patience: Patience<'_>,
     ) -> Result<response::Parts, Failure> {
         let mut begun = false;
         std::future::poll_fn(|cx| {
             if !std::mem::replace(&mut begun, true) {
-                self.begin(cx, request)?;
+                self.begin(cx, request, to)?;
             }
             match self.poll_response(cx, request.method(), patience) {
                 Poll::Ready(response) => {
@@ -128,14 +130,20 @@ impl H1 {
     }
 
     /// Writes the head and what is in memory of the body.
-    fn begin(&mut self, cx: &mut Context<'_>, request: &mut Request<Body>) -> Result<(), Failure> {
+    fn begin(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: &mut Request<Body>,
+        to: Address<'_>,
+    ) -> Result<(), Failure> {
         self.used = true;
         let length = request.body().size_hint().exact();
         let in_memory = !request.body().is_stream();
         let again = if in_memory { request.body().replay(usize::MAX) } else { None };
         let body = std::mem::take(request.body_mut());
         let (body, written) = with_output(|out| {
-            let coding = encoder::request(out, request.method(), request.uri(), request.headers(), length);
+            let coding =
+                encoder::request(out, request.method(), request.uri(), request.headers(), to, length);
             let mut upload = Outgoing::new(body, coding);
             // A stream is left alone until its head has left: only then can it not be sent on another connection.
             let collected = match in_memory {

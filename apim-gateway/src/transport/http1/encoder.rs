@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, DATE, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING,
+    CONNECTION, CONTENT_LENGTH, DATE, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING,
 };
+use http::uri::PathAndQuery;
 use http::{Method, StatusCode, Uri, request, response};
 
 use super::head::may_trail;
@@ -68,20 +69,59 @@ impl Coding {
     }
 }
 
+/// Where a request goes, and what its backend is told beside its headers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Address<'a> {
+    /// What stands before its path.
+    pub(crate) base: &'a str,
+    /// Instead of the `Host` that the client has sent.
+    pub(crate) host: &'a HeaderValue,
+    /// Whom it comes from, unless its headers tell. `X-Forwarded-Host` is the client's `Host`.
+    pub(crate) client: Option<Forwarded<'a>>,
+}
+
+/// What `X-Forwarded-For` and `X-Forwarded-Proto` say.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Forwarded<'a> {
+    pub(crate) address: &'a HeaderValue,
+    pub(crate) proto: &'static str,
+}
+
 /// Writes a request's head; answers how its body goes. `length` is the body's, if it is known.
 pub(crate) fn request(
     out: &mut Vec<u8>,
     method: &Method,
     uri: &Uri,
     headers: &HeaderMap,
+    to: Address<'_>,
     length: Option<u64>,
 ) -> Coding {
     out.extend_from_slice(method.as_str().as_bytes());
     out.push(b' ');
-    out.extend_from_slice(uri.path_and_query().map_or("/", |path| path.as_str()).as_bytes());
-    out.extend_from_slice(b" HTTP/1.1\r\n");
+    let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    out.extend_from_slice(to.base.as_bytes());
+    let is_whole = path.starts_with('/') || (to.base.is_empty() && path == "*");
+    if !is_whole {
+        out.push(b'/');
+    }
+    out.extend_from_slice(path.as_bytes());
+    out.extend_from_slice(b" HTTP/1.1\r\nhost: ");
+    out.extend_from_slice(to.host.as_bytes());
+    out.extend_from_slice(b"\r\n");
+    if let Some(Forwarded { address, proto }) = to.client {
+        out.extend_from_slice(b"x-forwarded-for: ");
+        out.extend_from_slice(address.as_bytes());
+        out.extend_from_slice(b"\r\nx-forwarded-proto: ");
+        out.extend_from_slice(proto.as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
     for (name, value) in headers {
-        if *name != CONTENT_LENGTH && *name != TRANSFER_ENCODING {
+        if *name == HOST {
+            if to.client.is_some() {
+                out.extend_from_slice(b"x-forwarded-");
+                line(out, name, value);
+            }
+        } else if *name != CONTENT_LENGTH && *name != TRANSFER_ENCODING {
             line(out, name, value);
         }
     }
@@ -295,15 +335,39 @@ mod tests {
     #[test]
     fn a_request_says_how_long_it_is() {
         let write = |method: &str, length| {
-            let request = Request::builder().method(method).uri("/a?b").header("host", "h");
+            let request = Request::builder().method(method).uri("/a?b").header("host", "public");
             let (head, ()) = request.header("content-length", 9).body(()).unwrap().into_parts();
-            let mut out = Vec::new();
-            super::request(&mut out, &head.method, &head.uri, &head.headers, length);
+            let (mut out, host) = (Vec::new(), HeaderValue::from_static("h"));
+            let to = Address { base: "/v2", host: &host, client: None };
+            super::request(&mut out, &head.method, &head.uri, &head.headers, to, length);
             String::from_utf8(out).unwrap()
         };
-        assert_eq!(write("GET", Some(0)), "GET /a?b HTTP/1.1\r\nhost: h\r\n\r\n");
-        assert_eq!(write("POST", Some(0)), "POST /a?b HTTP/1.1\r\nhost: h\r\ncontent-length: 0\r\n\r\n");
-        assert_eq!(write("GET", None), "GET /a?b HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n");
+        assert_eq!(write("GET", Some(0)), "GET /v2/a?b HTTP/1.1\r\nhost: h\r\n\r\n");
+        assert_eq!(write("POST", Some(0)), "POST /v2/a?b HTTP/1.1\r\nhost: h\r\ncontent-length: 0\r\n\r\n");
+        assert_eq!(
+            write("GET", None),
+            "GET /v2/a?b HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn a_backend_is_told_whom_a_request_comes_from() {
+        let request = Request::builder().uri("/a").header("host", "public").header("accept", "*/*");
+        let (head, ()) = request.body(()).unwrap().into_parts();
+        let (host, address) = (HeaderValue::from_static("h"), HeaderValue::from_static("192.0.2.1"));
+        let client = Some(Forwarded { address: &address, proto: "https" });
+        let mut out = Vec::new();
+        super::request(
+            &mut out,
+            &head.method,
+            &head.uri,
+            &head.headers,
+            Address { base: "", host: &host, client },
+            Some(0),
+        );
+        let expected = "GET /a HTTP/1.1\r\nhost: h\r\nx-forwarded-for: 192.0.2.1\r\nx-forwarded-proto: https\r\n\
+            x-forwarded-host: public\r\naccept: */*\r\n\r\n";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 
     #[test]

@@ -15,8 +15,9 @@ use super::decoder::Decoder;
 /// How many header lines are read without an allocation.
 const USUAL: usize = 100;
 
-/// Room for headers that are added on the way.
-const ADDED: usize = 4;
+/// Room for a header that is added on the way. More would nearly always be too much, and a table of more than a
+/// kilobyte costs the allocator several times what a smaller one does.
+const ADDED: usize = 1;
 
 /// A request's head.
 #[derive(Debug)]
