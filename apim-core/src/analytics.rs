@@ -54,7 +54,7 @@ impl<'a> Outcome<'a> {
     }
 }
 
-/// What the events of all calls of an API at a gateway have in common; made when the API is deployed.
+/// What the events of all calls of an API have in common; made when the API is deployed.
 ///
 /// It is there as JSON, too, so that sinks need not write the same texts again for every call.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,22 +64,15 @@ pub struct CallSite {
     pub api: Arc<Api>,
     /// Its context, with the version.
     pub context: Arc<str>,
-    /// Where the gateway stands, as its operator calls it.
-    pub region: Arc<str>,
     /// `apiId` and the members that follow it, with commas between.
     pub api_members: Box<str>,
-    /// `regionId` and `gatewayType`, with a comma between.
-    pub gateway_members: Box<str>,
     /// `apiContext`.
     pub context_member: Box<str>,
 }
 
 impl CallSite {
-    /// What kind of gateway it is.
-    const GATEWAY: &'static str = "APIM";
-
-    /// An API at a gateway in a region.
-    pub fn new(api: Arc<Api>, context: Arc<str>, region: Arc<str>) -> Self {
+    /// An API, at its versioned context.
+    pub fn new(api: Arc<Api>, context: Arc<str>) -> Self {
         Self {
             api_members: members(&[
                 ("apiId", &api.id),
@@ -89,12 +82,30 @@ impl CallSite {
                 ("apiCreator", &api.provider),
                 ("apiCreatorTenantDomain", &api.tenant),
             ]),
-            gateway_members: members(&[("regionId", &region), ("gatewayType", Self::GATEWAY)]),
             context_member: members(&[("apiContext", &context)]),
             api,
             context,
-            region,
         }
+    }
+}
+
+/// What all events of a gateway have in common.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct CallGateway {
+    /// Where it stands, as its operator calls it.
+    pub region: Arc<str>,
+    /// `regionId` and `gatewayType`, with a comma between.
+    pub members: Box<str>,
+}
+
+impl CallGateway {
+    /// What kind of gateway it is.
+    const TYPE: &'static str = "APIM";
+
+    /// A gateway in a region.
+    pub fn new(region: Arc<str>) -> Self {
+        Self { members: members(&[("regionId", &region), ("gatewayType", Self::TYPE)]), region }
     }
 }
 
@@ -126,8 +137,10 @@ pub struct CallEvent<'a> {
     pub request_timestamp: Timestamp,
     pub correlation_id: CorrelationId<'a>,
     pub key_type: &'static str,
-    /// The API that was called, and where: `apiId` and the like, `regionId`, `gatewayType`.
+    /// The API that was called: `apiId` and the like.
     pub site: &'a CallSite,
+    /// The gateway that was called: `regionId`, `gatewayType`.
+    pub gateway: &'a CallGateway,
     pub api_method: &'a str,
     pub api_resource_template: &'a str,
     pub destination: &'a str,
@@ -222,8 +235,8 @@ impl Serialize for CallEvent<'_> {
             "applicationId": self.application_id,
             "applicationName": self.application_name,
             "applicationOwner": self.application_owner,
-            "regionId": site.region,
-            "gatewayType": CallSite::GATEWAY,
+            "regionId": self.gateway.region,
+            "gatewayType": CallGateway::TYPE,
             "proxyResponseCode": self.proxy_response_code,
             "targetResponseCode": self.target_response_code,
         );

@@ -378,10 +378,12 @@ pub struct Context {
     pub finished: bool,
     pinned: Option<Arc<dyn Any + Send + Sync>>,
     completion: Option<Arc<dyn Completion>>,
+    /// Whether this is the original, whose end is the request's.
+    reports: bool,
 }
 
 /// Learns of each request's end.
-pub trait Completion: Send + Sync + 'static {
+pub trait Completion: Any + Send + Sync {
     /// Called once per request, from wherever it ended; must not block.
     fn complete(&self, outcome: &Outcome<'_>);
 }
@@ -417,6 +419,7 @@ impl Context {
             finished: false,
             pinned: None,
             completion: None,
+            reports: true,
         }
     }
 
@@ -445,11 +448,17 @@ impl Context {
         self.completion = Some(completion);
     }
 
+    /// Who is to learn of the request's end, if it is of that type. A gateway has the API that it routed the
+    /// request to learn of it, so this is how links that serve all APIs find what they must know of this one.
+    pub fn reports_to<T: Completion>(&self) -> Option<&T> {
+        let completion: &dyn Any = self.completion.as_deref()?;
+        completion.downcast_ref()
+    }
+
     /// Takes over what a copy of this context learned behind a tower layer.
     pub(crate) fn catch_up(&mut self, copy: &mut Self) {
-        let completion = self.completion.take();
         std::mem::swap(self, copy);
-        self.completion = completion;
+        std::mem::swap(&mut self.reports, &mut copy.reports);
     }
 }
 
@@ -482,14 +491,15 @@ impl Clone for Context {
             sent: self.sent,
             finished: self.finished,
             pinned: self.pinned.clone(),
-            completion: None,
+            completion: self.completion.clone(),
+            reports: false,
         }
     }
 }
 
 impl Drop for Context {
     fn drop(&mut self) {
-        if let Some(completion) = self.completion.take() {
+        if let (true, Some(completion)) = (self.reports, &self.completion) {
             // A context may be dropped by a panic that unwinds, and a second one then would end the process. The
             // panic hook has told of it.
             let _ = unwind::call(|| completion.complete(&Outcome::of(self)));

@@ -94,7 +94,7 @@ pub mod transport;
 pub mod unwind;
 pub mod worker;
 
-pub use analytics::{AnalyticsSink, CallEvent, CallFault, CallSite, CorrelationId, Outcome};
+pub use analytics::{AnalyticsSink, CallEvent, CallFault, CallGateway, CallSite, CorrelationId, Outcome};
 pub use body::Body;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use event::{BusError, Change, Event, EventStream, Revision};

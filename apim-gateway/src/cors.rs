@@ -161,7 +161,7 @@ impl Provide<Link> for Cors {
     type Config = Config;
 
     async fn build(config: Config, _: &Parts) -> Result<Link, BuildError> {
-        Ok(Link::filter(Self::new(config.into())?))
+        Ok(Link::filter(Self::new(config.into())?).shared())
     }
 }
 

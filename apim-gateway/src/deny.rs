@@ -1,7 +1,5 @@
 //! Refuses calls that an administrator has denied (spec: throttling, section 8).
 
-use std::sync::Arc;
-
 use apim_core::model::DenyId;
 use apim_core::{BuildError, Exchange, Fault, Filter, Flow, Link, Parts, Provide, fault};
 use schemars::JsonSchema;
@@ -11,15 +9,11 @@ use crate::deploy::{Site, View};
 
 /// Refuses by API and by the caller's address, before it is known who calls.
 #[derive(Debug)]
-pub struct Deny {
-    site: Arc<Site>,
-}
+pub struct Deny;
 
 /// Refuses by application and by user, once they are known.
 #[derive(Debug)]
-pub struct DenyCaller {
-    site: Arc<Site>,
-}
+pub struct DenyCaller;
 
 /// Nothing to configure.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -30,9 +24,9 @@ impl Filter for Deny {
     fn request(&self, exchange: &mut Exchange) -> Result<Flow, Fault> {
         let context = exchange.context();
         let Some(view) = View::of(context) else { return Ok(Flow::Continue) };
-        let denies = view.denies();
-        let by_address = || denies.address(&self.site.api.tenant, context.client_ip);
-        allow_unless(denies.context(&self.site.context).or_else(by_address))
+        let (denies, site) = (view.denies(), Site::of(context)?);
+        let by_address = || denies.address(&site.api.tenant, context.client_ip);
+        allow_unless(denies.context(&site.context).or_else(by_address))
     }
 }
 
@@ -42,9 +36,9 @@ impl Filter for DenyCaller {
         let (Some(view), Some(principal)) = (View::of(context), &context.principal) else {
             return Ok(Flow::Continue);
         };
-        let denies = view.denies();
+        let (denies, site) = (view.denies(), Site::of(context)?);
         let application = principal.application.as_ref();
-        let by_user = || denies.user(&self.site.api.tenant, &principal.user);
+        let by_user = || denies.user(&site.api.tenant, &principal.user);
         allow_unless(application.and_then(|application| denies.application(application)).or_else(by_user))
     }
 }
@@ -63,8 +57,8 @@ impl Provide<Link> for Deny {
     const NAME: &'static str = "deny";
     type Config = Config;
 
-    async fn build(_: Config, parts: &Parts) -> Result<Link, BuildError> {
-        Ok(Link::filter(Self { site: parts.get()? }))
+    async fn build(_: Config, _: &Parts) -> Result<Link, BuildError> {
+        Ok(Link::filter(Self).shared())
     }
 }
 
@@ -72,7 +66,7 @@ impl Provide<Link> for DenyCaller {
     const NAME: &'static str = "deny-caller";
     type Config = Config;
 
-    async fn build(_: Config, parts: &Parts) -> Result<Link, BuildError> {
-        Ok(Link::filter(Self { site: parts.get()? }))
+    async fn build(_: Config, _: &Parts) -> Result<Link, BuildError> {
+        Ok(Link::filter(Self).shared())
     }
 }

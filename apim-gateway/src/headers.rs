@@ -85,6 +85,6 @@ impl Provide<Link> for Hygiene {
     type Config = Config;
 
     async fn build(_: Config, parts: &Parts) -> Result<Link, BuildError> {
-        Ok(Link::filter(Self { texts: parts.get()?, correlation: parts.get()? }))
+        Ok(Link::filter(Self { texts: parts.get()?, correlation: parts.get()? }).shared())
     }
 }

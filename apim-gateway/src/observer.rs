@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use apim_core::exchange::Completion;
-use apim_core::model::Api;
 use apim_core::{Exchange, Fault, Filter, Flow, Link, Outcome};
 
 use crate::access_log::AccessLog;
-use crate::metrics::{Metrics, Place};
+use crate::deploy::Site;
+use crate::metrics::Metrics;
 
 /// Who watches. Where nobody does, no pipeline knows of this, and it costs nothing.
 #[derive(Clone, Default)]
@@ -22,11 +22,9 @@ impl Observers {
         self.access_log.is_none() && self.metrics.is_none()
     }
 
-    /// The link for the pipeline of an API, if anybody watches.
-    pub(crate) fn link(&self, api: &Arc<Api>) -> Option<Link> {
-        let watched =
-            || Link::filter(Observer { observers: self.clone(), api: api.clone(), place: Place::default() });
-        (!self.is_empty()).then(watched).map(|link| link.named("observer"))
+    /// The link for the pipelines of all APIs, if anybody watches.
+    pub(crate) fn link(&self) -> Option<Link> {
+        (!self.is_empty()).then(|| Link::filter(Observer(self.clone())).named("observer").shared())
     }
 
     /// Who is to be told of requests that the router found no API for, if anybody.
@@ -41,24 +39,20 @@ impl Observers {
     }
 }
 
-struct Observer {
-    observers: Observers,
-    api: Arc<Api>,
-    place: Place,
-}
+struct Observer(Observers);
 
 impl Filter for Observer {
     fn request(&self, exchange: &mut Exchange) -> Result<Flow, Fault> {
-        if let Some(metrics) = &self.observers.metrics {
+        if let Some(metrics) = &self.0.metrics {
             metrics.begin(exchange.context());
         }
         Ok(Flow::Continue)
     }
 
     fn complete(&self, outcome: &Outcome<'_>) {
-        self.observers.log(outcome);
-        if let Some(metrics) = &self.observers.metrics {
-            metrics.end(outcome, &self.api, &self.place);
+        self.0.log(outcome);
+        if let (Some(metrics), Ok(site)) = (&self.0.metrics, Site::of(outcome.context)) {
+            metrics.end(outcome, &site.api, &site.place);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a gateway is made of, and how it is made of a configuration: at the start, and again while it runs.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use apim_core::fault::Rescue;
 use apim_core::message::{Format, Formats};
@@ -169,6 +169,7 @@ impl Recipe {
             api_log: self.api_log.clone(),
             #[cfg(feature = "otel")]
             tracer: self.tracer.clone(),
+            common: OnceLock::new(),
         };
         // A list that no API could be deployed with is refused now, and not with each API.
         chain.build(Arc::new(Site::new(&probe()?)?)).await?;

@@ -1,7 +1,5 @@
 //! Refuses what no operation serves.
 
-use std::sync::Arc;
-
 use apim_core::{BuildError, Exchange, Fault, Filter, Flow, Link, Parts, Provide, fault};
 use http::header::ALLOW;
 use schemars::JsonSchema;
@@ -12,9 +10,7 @@ use crate::deploy::Site;
 /// Answers 404 where no template matches the path, and 405 with `Allow` where one does but has not the
 /// method (spec: gateway-flow, section 6). Before credentials are looked at, as in the original.
 #[derive(Debug)]
-pub struct Resource {
-    site: Arc<Site>,
-}
+pub struct Resource;
 
 /// Nothing to configure.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -26,7 +22,7 @@ impl Filter for Resource {
         if exchange.context().operation.is_some() {
             return Ok(Flow::Continue);
         }
-        let allow = self.site.resources.allow(exchange.uri().path());
+        let allow = Site::of(exchange.context())?.resources.allow(exchange.uri().path());
         if allow.is_empty() {
             return Err(Fault::new(fault::NO_SUCH_OPERATION)
                 .because("No matching resource found for given API Request")
@@ -43,7 +39,7 @@ impl Provide<Link> for Resource {
     const NAME: &'static str = "resource";
     type Config = Config;
 
-    async fn build(_: Config, parts: &Parts) -> Result<Link, BuildError> {
-        Ok(Link::filter(Self { site: parts.get()? }))
+    async fn build(_: Config, _: &Parts) -> Result<Link, BuildError> {
+        Ok(Link::filter(Self).shared())
     }
 }

@@ -1,7 +1,5 @@
 //! Refuses calls of APIs that do not answer just now.
 
-use std::sync::Arc;
-
 use apim_core::model::LifecycleState;
 use apim_core::{BuildError, Exchange, Fault, Filter, Flow, Link, Parts, Provide, fault};
 use schemars::JsonSchema;
@@ -13,7 +11,6 @@ use crate::gateway::Proxies;
 /// Acts on the API's transports and on its state (spec: gateway-flow, section 5).
 #[derive(Debug)]
 pub struct Status {
-    site: Arc<Site>,
     proxies: Proxies,
 }
 
@@ -24,7 +21,7 @@ pub struct Config {}
 
 impl Filter for Status {
     fn request(&self, exchange: &mut Exchange) -> Result<Flow, Fault> {
-        let api = &self.site.api;
+        let api = &Site::of(exchange.context())?.api;
         match self.proxies.is_secure(exchange.context().peer, exchange.headers()) {
             true if !api.transports.https => return Err(unsupported("Unsupported Transport [https]")),
             false if !api.transports.http => return Err(unsupported("Unsupported Transport [http]")),
@@ -54,6 +51,6 @@ impl Provide<Link> for Status {
     type Config = Config;
 
     async fn build(_: Config, parts: &Parts) -> Result<Link, BuildError> {
-        Ok(Link::filter(Self { site: parts.get()?, proxies: parts.get()? }))
+        Ok(Link::filter(Self { proxies: parts.get()? }).shared())
     }
 }

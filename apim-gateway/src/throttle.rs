@@ -26,7 +26,6 @@ use crate::metrics::Metrics;
 /// `DefaultSubscriptionless`. A policy that is named and not known refuses the call: a limit that cannot be
 /// enforced is no leave to go without.
 pub struct Throttle {
-    site: Arc<Site>,
     engine: Arc<dyn ThrottleEngine>,
     metrics: Option<Metrics>,
 }
@@ -82,7 +81,8 @@ impl Throttle {
     ) -> Result<(), Fault> {
         let view =
             View::of(context).ok_or_else(|| Fault::new(fault::UNAVAILABLE).detail("there is no view"))?;
-        self.advanced(keys, view, context)?;
+        let site = Site::of(context)?;
+        advanced(keys, view, site, context)?;
         let Some(principal) = &context.principal else { return Ok(()) };
         let open = context.operation().is_some_and(|operation| operation.auth == AuthType::None);
         let application = principal.application.as_deref();
@@ -103,7 +103,7 @@ impl Throttle {
             }
         };
         let policy = policy(view, PolicyKind::Subscription, plan)?;
-        let counted = [subject, &*self.site.context, plan];
+        let counted = [subject, &*site.context, plan];
         let lenient = !policy.stop_on_quota_reach;
         keys.add(level, counted, policy.quota, lenient);
         keys.add(burst, counted, policy.burst, lenient);
@@ -120,24 +120,6 @@ impl Throttle {
         if let Some(metrics) = &self.metrics {
             metrics.throttled(context.worker, &keys.0, decision);
         }
-    }
-
-    /// The API's own policy makes the operations' ineffective.
-    fn advanced<'a>(&'a self, keys: &mut Keys<'a>, view: &View, context: &'a Context) -> Result<(), Fault> {
-        let limited = |name: &&apim_core::model::PolicyName| name.as_str() != UNLIMITED;
-        if let Some(name) = self.site.api.policy.as_ref().filter(limited) {
-            let quota = policy(view, PolicyKind::Advanced, name)?.quota;
-            keys.add(Level::Api, [&*self.site.context, "", ""], quota, false);
-            return Ok(());
-        }
-        if let Some(operation) = context.operation()
-            && let Some(name) = operation.policy.as_ref().filter(limited)
-        {
-            let quota = policy(view, PolicyKind::Advanced, name)?.quota;
-            let counted = [&*self.site.context, &*operation.path, &*operation.method];
-            keys.add(Level::Operation, counted, quota, false);
-        }
-        Ok(())
     }
 }
 
@@ -163,6 +145,24 @@ impl Prompt for Throttle {
             outcome(decision)
         })
     }
+}
+
+/// The API's own policy makes the operations' ineffective.
+fn advanced<'a>(keys: &mut Keys<'a>, view: &View, site: &'a Site, context: &'a Context) -> Result<(), Fault> {
+    let limited = |name: &&apim_core::model::PolicyName| name.as_str() != UNLIMITED;
+    if let Some(name) = site.api.policy.as_ref().filter(limited) {
+        let quota = policy(view, PolicyKind::Advanced, name)?.quota;
+        keys.add(Level::Api, [&*site.context, "", ""], quota, false);
+        return Ok(());
+    }
+    if let Some(operation) = context.operation()
+        && let Some(name) = operation.policy.as_ref().filter(limited)
+    {
+        let quota = policy(view, PolicyKind::Advanced, name)?.quota;
+        let counted = [&*site.context, &*operation.path, &*operation.method];
+        keys.add(Level::Operation, counted, quota, false);
+    }
+    Ok(())
 }
 
 fn policy<'v>(view: &'v View, kind: PolicyKind, name: &str) -> Result<&'v Policy, Fault> {
@@ -211,7 +211,7 @@ impl Provide<Link> for Throttle {
 
     async fn build(_: Config, parts: &Parts) -> Result<Link, BuildError> {
         let metrics = parts.get().ok();
-        Ok(Link::prompt(Self { site: parts.get()?, engine: parts.get()?, metrics }))
+        Ok(Link::prompt(Self { engine: parts.get()?, metrics }).shared())
     }
 }
 

@@ -1,16 +1,15 @@
 //! One limit's count in one window.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use apim_core::Timestamp;
 use apim_core::throttle::{Key, Level};
 
 /// What is counted together.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Identity {
     pub(crate) level: Level,
-    pub(crate) subject: [Box<str>; 3],
+    subject: Subject,
     /// Windows of another length are counted apart: a policy that is given one starts afresh.
     pub(crate) window_ms: u64,
     /// Whether it counts, in place of one subject, all for whom the table had no more room.
@@ -19,12 +18,11 @@ pub(crate) struct Identity {
 
 impl Identity {
     pub(crate) fn of(key: &Key<'_>) -> Self {
-        let subject = key.subject.map(Box::from);
-        Self { level: key.level, subject, window_ms: window_ms(key), shared: false }
+        Self { level: key.level, subject: Subject::of(key.subject), window_ms: window_ms(key), shared: false }
     }
 
     pub(crate) fn shared(key: &Key<'_>) -> Self {
-        let subject = std::array::from_fn(|_| Box::default());
+        let subject = Subject::of([""; 3]);
         Self { level: key.level, subject, window_ms: window_ms(key), shared: true }
     }
 
@@ -35,15 +33,17 @@ impl Identity {
 
     /// Whether it counts this subject, or one at another level by that name.
     pub(crate) fn names(&self, subject: [&str; 3]) -> bool {
-        // Most subjects have empty texts, and comparing nothing is a call as well.
-        let same =
-            |mine: &str, theirs: &str| mine.len() == theirs.len() && (mine.is_empty() || mine == theirs);
-        self.subject.iter().zip(subject).all(|(mine, theirs)| same(mine, theirs))
+        self.subject.is(subject)
+    }
+
+    /// The texts that make up the subject.
+    pub(crate) fn subject(&self) -> [&str; 3] {
+        self.subject.texts()
     }
 
     /// See [`weight`].
     pub(crate) fn weight(&self) -> usize {
-        weigh(self.subject.iter().map(|text| text.len()))
+        weigh(self.subject().into_iter().map(str::len))
     }
 }
 
@@ -61,11 +61,38 @@ pub(crate) fn window_ms(key: &Key<'_>) -> u64 {
     key.quota.window_ms.max(1)
 }
 
+/// Three texts behind each other, so that comparing them looks at one place.
+#[derive(Debug, Clone)]
+struct Subject {
+    text: Box<str>,
+    /// Where the first and the second end.
+    ends: [usize; 2],
+}
+
+impl Subject {
+    fn of(texts: [&str; 3]) -> Self {
+        let [first, second, _] = texts.map(str::len);
+        Self { text: texts.concat().into(), ends: [first, first + second] }
+    }
+
+    fn texts(&self) -> [&str; 3] {
+        let [first, second] = self.ends;
+        [&self.text[..first], &self.text[first..second], &self.text[second..]]
+    }
+
+    fn is(&self, theirs: [&str; 3]) -> bool {
+        // Most subjects have empty texts, and comparing nothing is a call as well.
+        let same =
+            |mine: &str, theirs: &str| mine.len() == theirs.len() && (mine.is_empty() || mine == theirs);
+        self.texts().into_iter().zip(theirs).all(|(mine, theirs)| same(mine, theirs))
+    }
+}
+
 /// The count of one [`Identity`] in one window. Never reused for another window: who holds on to an old one
 /// counts where nobody looks any more.
 #[derive(Debug)]
 pub(crate) struct Counter {
-    pub(crate) identity: Arc<Identity>,
+    pub(crate) identity: Identity,
     pub(crate) hash: u64,
     /// Which window, counted from the Unix epoch.
     pub(crate) window: u64,
@@ -73,7 +100,7 @@ pub(crate) struct Counter {
 }
 
 impl Counter {
-    pub(crate) fn new(identity: Arc<Identity>, hash: u64, now: Timestamp) -> Self {
+    pub(crate) fn new(identity: Identity, hash: u64, now: Timestamp) -> Self {
         let window = now.as_millis() / identity.window_ms;
         Self { identity, hash, window, places: Places::default() }
     }

@@ -211,7 +211,7 @@ impl Usage {
     fn of(counter: &Counter) -> Self {
         Self {
             level: counter.identity.level,
-            subject: counter.identity.subject.clone(),
+            subject: counter.identity.subject().map(Box::from),
             shared: counter.identity.shared,
             used: counter.places().used(),
             since: counter.starts(),

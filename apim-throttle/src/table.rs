@@ -171,7 +171,7 @@ impl Shard {
         if self.weight.is_full(key, room) {
             return self.share(key, now);
         }
-        let counter = Arc::new(Counter::new(Arc::new(Identity::of(key)), hash, now));
+        let counter = Arc::new(Counter::new(Identity::of(key), hash, now));
         self.weight.add(&counter.identity);
         self.next_end = self.next_end.min(counter.ends());
         self.counters.insert_unique(hash, counter.clone(), |counter| counter.hash);
@@ -186,7 +186,7 @@ impl Shard {
         if let Some(counter) = self.shared.iter_mut().find(same) {
             return renewed(counter, now);
         }
-        let counter = Arc::new(Counter::new(Arc::new(Identity::shared(key)), 0, now));
+        let counter = Arc::new(Counter::new(Identity::shared(key), 0, now));
         self.shared.push(counter.clone());
         counter
     }

@@ -122,30 +122,33 @@ impl Service<Request<Body>> for Route {
 }
 
 /// A member of a chain, to be named from configuration or put there in code.
+#[derive(Clone)]
 pub struct Link {
     pub(super) name: &'static str,
     pub(super) kind: Kind,
+    shared: bool,
 }
 
+#[derive(Clone)]
 pub(super) enum Kind {
     Phase(Arc<dyn Erased>),
-    Layer(Box<dyn Fn(Route, Arc<dyn Rescue>) -> Route + Send + Sync>),
+    Layer(Arc<dyn Fn(Route, Arc<dyn Rescue>) -> Route + Send + Sync>),
 }
 
 impl Link {
     /// A handler.
     pub fn handler(handler: impl Handler) -> Self {
-        Self { name: "handler", kind: Kind::Phase(Arc::new(Async(handler))) }
+        Self::of("handler", Kind::Phase(Arc::new(Async(handler))))
     }
 
     /// A handler that never waits.
     pub fn filter(filter: impl Filter) -> Self {
-        Self { name: "filter", kind: Kind::Phase(Arc::new(Plain(filter))) }
+        Self::of("filter", Kind::Phase(Arc::new(Plain(filter))))
     }
 
     /// A handler that seldom waits.
     pub fn prompt(handler: impl Prompt) -> Self {
-        Self { name: "prompt", kind: Kind::Phase(Arc::new(Stepwise(handler))) }
+        Self::of("prompt", Kind::Phase(Arc::new(Stepwise(handler))))
     }
 
     /// Any tower layer over [`Route`], whatever body and error it makes of it.
@@ -170,7 +173,25 @@ impl Link {
         B::Error: Into<BoxError>,
     {
         let wrap = move |inner, rescue| Route::from_service(layer.layer(inner), rescue);
-        Self { name: "layer", kind: Kind::Layer(Box::new(wrap)) }
+        Self::of("layer", Kind::Layer(Arc::new(wrap)))
+    }
+
+    fn of(name: &'static str, kind: Kind) -> Self {
+        Self { name, kind, shared: false }
+    }
+
+    /// Says that it is the same whatever API it is built for, as it learns what it must know of an API from the
+    /// context. A gateway then has the one that it built first serve all APIs: what every call walks through stays
+    /// in the processor's caches, however many APIs there are.
+    #[must_use]
+    pub fn shared(mut self) -> Self {
+        self.shared = true;
+        self
+    }
+
+    /// Whether it is the same whatever API it is built for.
+    pub fn is_shared(&self) -> bool {
+        self.shared
     }
 
     /// Gives it the name that records of refusals show.

@@ -14,7 +14,7 @@ use std::task::{Context as TaskContext, Poll};
 use http::Response;
 
 pub use link::{Link, Route};
-pub use pipeline::{Backend, Pipeline};
+pub use pipeline::{Backend, LinkList, Pipeline};
 pub use step::{Step, StepFuture};
 
 use crate::analytics::Outcome;

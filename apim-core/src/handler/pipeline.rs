@@ -39,7 +39,30 @@ pub struct Pipeline<B> {
     rescue: Arc<dyn Rescue>,
 }
 
-struct Segment(Box<[(&'static str, Arc<dyn Erased>)]>);
+#[derive(Clone)]
+struct Segment(Arc<[(&'static str, Arc<dyn Erased>)]>);
+
+impl Segment {
+    /// Whether both are the same links, not only equal ones.
+    fn is(&self, other: &Self) -> bool {
+        let same =
+            |(one, other): (&(_, Arc<_>), &(_, Arc<_>))| one.0 == other.0 && Arc::ptr_eq(&one.1, &other.1);
+        self.0.len() == other.0.len() && self.0.iter().zip(&*other.0).all(same)
+    }
+}
+
+/// The links of a pipeline, for others to [walk](Pipeline::sharing): what many pipelines walk stays in the
+/// processor's caches.
+pub struct LinkList {
+    outer: Segment,
+    all: Arc<All>,
+}
+
+impl fmt::Debug for LinkList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.outer.0.iter().map(|(name, _)| name)).finish()
+    }
+}
 
 enum Inner<B> {
     Backend(B),
@@ -86,9 +109,29 @@ impl<B: Backend> Pipeline<B> {
         Self { outer: segment, inner, all: Arc::new(All(all.into())), rescue }
     }
 
+    /// Its list of links; none if there are layers, which wrap what stands behind them.
+    pub fn list(&self) -> Option<LinkList> {
+        let list = || LinkList { outer: self.outer.clone(), all: self.all.clone() };
+        matches!(self.inner, Inner::Backend(_)).then(list)
+    }
+
+    /// Walks another pipeline's list in place of its own, if that is a list of the very same links.
+    #[must_use]
+    pub fn sharing(mut self, list: &LinkList) -> Self {
+        if matches!(self.inner, Inner::Backend(_)) && self.outer.is(&list.outer) {
+            (self.outer, self.all) = (list.outer.clone(), list.all.clone());
+        }
+        self
+    }
+
     /// Runs an exchange through all of it.
     pub fn call(&self, exchange: Exchange) -> impl Future<Output = Answer> + Send {
         self.outer.run(&self.inner, &*self.rescue, exchange)
+    }
+
+    /// Tells everybody who wants to know of a request's end.
+    pub fn complete(&self, outcome: &Outcome<'_>) {
+        self.all.complete(outcome);
     }
 
     /// Who is to be told of a request's end; the server gives it to the context.
@@ -151,7 +194,7 @@ impl Segment {
         exchange: &mut Exchange,
         passed: &mut usize,
     ) -> Option<Result<Response<Body>, Fault>> {
-        for (_, step) in &self.0 {
+        for (_, step) in &*self.0 {
             // Not `step.await`: what is there already need not move through a future, and a response is large.
             let flow = match step.request(exchange) {
                 Step::Done(flow) => flow,

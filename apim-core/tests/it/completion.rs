@@ -88,3 +88,24 @@ fn copies_of_the_context_report_nothing() {
     drop(exchange);
     assert_eq!(diary.read(), "=a");
 }
+
+#[test]
+fn a_copy_knows_who_the_request_reports_to_and_reports_nothing_itself() {
+    struct Tells(Diary);
+    impl Completion for Tells {
+        fn complete(&self, outcome: &apim_core::Outcome<'_>) {
+            let known = outcome.context.reports_to::<Self>().is_some();
+            self.0.note(format_args!("ended, known: {known}"));
+        }
+    }
+    let diary = Diary::default();
+    let mut exchange = get();
+    assert!(exchange.context().reports_to::<Tells>().is_none());
+    exchange.context_mut().on_completion(Arc::new(Tells(diary.clone())));
+    let copy = exchange.context().clone();
+    assert!(copy.reports_to::<Tells>().is_some());
+    drop(copy);
+    assert_eq!(diary.read(), "");
+    drop(exchange);
+    assert_eq!(diary.read(), "ended, known: true");
+}

@@ -129,3 +129,22 @@ fn who_answers_spares_those_behind_and_shows_its_answer_to_those_before() {
     assert_eq!(answer.context().answered_by, Some("cache"));
     assert_eq!(run(text(answer)), "cached");
 }
+
+#[test]
+fn pipelines_of_the_very_same_links_walk_one_list_and_others_their_own() {
+    let diary = Diary::default();
+    let note = |name| Link::filter(Notes(name, diary.clone())).shared();
+    let (a, b) = (note("a"), note("b"));
+    let first = pipeline([a.clone(), b.clone()], hello(&diary));
+    let list = first.list().unwrap();
+    for links in [vec![a.clone(), b.clone()], vec![b, a.clone()], vec![a.clone()], vec![a, note("b")]] {
+        let names = links.iter().map(Link::name).collect::<Vec<_>>();
+        let pipeline = pipeline(links, hello(&diary)).sharing(&list);
+        drop(run(pipeline.call(reported(&pipeline, get()))));
+        diary.note(format_args!("{}.", names.len()));
+    }
+    let walked = ">a >b backend <b <a =a =b 2. >b >a backend <a <b =b =a 2. >a backend <a =a 1. >a >b backend <b <a =a =b 2.";
+    assert_eq!(diary.read(), walked);
+    let layered = pipeline([Link::layer(Identity::new()).shared()], hello(&diary));
+    assert!(layered.list().is_none(), "what a layer wraps is another for each pipeline");
+}

@@ -56,7 +56,7 @@ fn write(event: &CallEvent<'_>, out: &mut Vec<u8>) {
         .text(member!("applicationId"), event.application_id)
         .text(member!("applicationName"), event.application_name)
         .text(member!("applicationOwner"), event.application_owner)
-        .members(&site.gateway_members)
+        .members(&event.gateway.members)
         .signed(member!("proxyResponseCode"), event.proxy_response_code.into())
         .signed(member!("targetResponseCode"), event.target_response_code.into());
     match &event.fault {
@@ -95,7 +95,7 @@ fn write(event: &CallEvent<'_>, out: &mut Vec<u8>) {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use apim_core::{CallFault, CallSite, RequestId, Timestamp, Worker};
+    use apim_core::{CallFault, CallGateway, CallSite, RequestId, Timestamp, Worker};
 
     use std::sync::Arc;
 
@@ -109,10 +109,10 @@ mod tests {
             "endpoints": {},
         });
         let api: Arc<Api> = Arc::new(serde_json::from_value(api).unwrap());
-        CallSite::new(api, "/a/1.0.0".into(), "east \"1\"".into())
+        CallSite::new(api, "/a/1.0.0".into())
     }
 
-    fn event(site: &CallSite, number: u16) -> CallEvent<'_> {
+    fn event<'a>(site: &'a CallSite, gateway: &'a CallGateway, number: u16) -> CallEvent<'a> {
         let odd = number % 2 == 1;
         CallEvent {
             worker: Worker(0),
@@ -123,6 +123,7 @@ mod tests {
             },
             key_type: "PRODUCTION",
             site,
+            gateway,
             api_method: "GET",
             api_resource_template: "/*",
             destination: "http://backend",
@@ -156,16 +157,19 @@ mod tests {
     fn each_call_is_one_line_that_says_what_the_event_says() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("calls.jsonl");
-        let site = site();
+        let (site, gateway) = (site(), CallGateway::new("east \"1\"".into()));
         let lines = Lines::append(&path, u64::MAX, 1).unwrap();
-        (0..100).for_each(|number| lines.record(&event(&site, number)));
+        (0..100).for_each(|number| lines.record(&event(&site, &gateway, number)));
         assert_eq!(lines.dropped(), 0);
         drop(lines);
         let text = std::fs::read_to_string(path).unwrap();
         assert_eq!(text.lines().count(), 100);
         for (number, line) in text.lines().enumerate() {
             // Member for member, in the same order.
-            assert_eq!(line, serde_json::to_string(&event(&site, number.try_into().unwrap())).unwrap());
+            assert_eq!(
+                line,
+                serde_json::to_string(&event(&site, &gateway, number.try_into().unwrap())).unwrap()
+            );
         }
     }
 }

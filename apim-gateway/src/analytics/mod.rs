@@ -18,8 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apim_core::{
-    AnalyticsSink, Answer, BuildError, CallEvent, CallSite, CorrelationId, Fault, Filter, Link, Outcome,
-    Parts, Provide,
+    AnalyticsSink, Answer, BuildError, CallEvent, CallGateway, CallSite, CorrelationId, Fault, Filter, Link,
+    Outcome, Parts, Provide,
 };
 use http::header::{CONTENT_TYPE, HeaderValue};
 
@@ -31,13 +31,13 @@ pub use lines::Lines;
 /// Gives the event of each call to an [`AnalyticsSink`] when the answer's last byte has left.
 pub struct Analytics {
     sink: Arc<dyn AnalyticsSink>,
-    site: CallSite,
+    gateway: CallGateway,
 }
 
 impl Analytics {
-    /// For one API, with the sink that takes the events.
-    pub fn new(sink: Arc<dyn AnalyticsSink>, site: &Site, region: Region) -> Self {
-        Self { sink, site: CallSite::new(site.api.clone(), site.context.clone(), region.0) }
+    /// With the sink that takes the events, and where the gateway stands.
+    pub fn new(sink: Arc<dyn AnalyticsSink>, region: Region) -> Self {
+        Self { sink, gateway: CallGateway::new(region.0) }
     }
 }
 
@@ -57,7 +57,9 @@ impl Filter for Analytics {
     }
 
     fn complete(&self, outcome: &Outcome<'_>) {
-        self.sink.record(&event(&self.site, outcome));
+        if let Ok(site) = Site::of(outcome.context) {
+            self.sink.record(&event(&site.call, &self.gateway, outcome));
+        }
     }
 }
 
@@ -92,7 +94,7 @@ impl Default for Region {
 const UNKNOWN: &str = "UNKNOWN";
 
 /// Everything in it is borrowed from where it is known, so that it costs no more than reading it.
-fn event<'a>(site: &'a CallSite, outcome: &Outcome<'a>) -> CallEvent<'a> {
+fn event<'a>(site: &'a CallSite, gateway: &'a CallGateway, outcome: &Outcome<'a>) -> CallEvent<'a> {
     let context = outcome.context;
     let principal = context.principal.as_ref();
     let application = principal.and_then(|principal| principal.application.as_deref());
@@ -103,6 +105,7 @@ fn event<'a>(site: &'a CallSite, outcome: &Outcome<'a>) -> CallEvent<'a> {
         correlation_id: CorrelationId::of(context),
         key_type: context.key_type().as_str(),
         site,
+        gateway,
         api_method: context.method.as_str(),
         api_resource_template: context.operation().map_or(UNKNOWN, |found| &found.path),
         destination: context.destination.as_deref().unwrap_or(UNKNOWN),
@@ -149,8 +152,8 @@ impl Provide<Link> for Analytics {
 
     async fn build(_: Config, parts: &Parts) -> Result<Link, BuildError> {
         Ok(match parts.get::<Arc<dyn AnalyticsSink>>() {
-            Ok(sink) => Link::filter(Self::new(sink, &*parts.get::<Arc<Site>>()?, parts.get()?)),
-            Err(_) => Link::filter(Nobody),
+            Ok(sink) => Link::filter(Self::new(sink, parts.get()?)).shared(),
+            Err(_) => Link::filter(Nobody).shared(),
         })
     }
 }

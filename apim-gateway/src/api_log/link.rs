@@ -15,7 +15,6 @@ use crate::deploy::Site;
 #[derive(Clone)]
 struct Writer {
     log: Arc<ApiLog>,
-    site: Arc<Site>,
     clock: Arc<dyn Clock>,
 }
 
@@ -29,19 +28,20 @@ struct Inner(Writer);
 #[derive(Clone, Copy)]
 struct Decided(LogLevel);
 
-/// The outermost link of an API's chain, and the innermost.
-pub(crate) fn links(log: &Arc<ApiLog>, site: &Arc<Site>, clock: &Arc<dyn Clock>) -> [Link; 2] {
-    let writer = Writer { log: log.clone(), site: site.clone(), clock: clock.clone() };
-    [Link::filter(Outer(writer.clone())), Link::filter(Inner(writer))].map(|link| link.named("api-log"))
+/// The outermost link of the chains of all APIs, and the innermost.
+pub(crate) fn links(log: &Arc<ApiLog>, clock: &Arc<dyn Clock>) -> [Link; 2] {
+    let writer = Writer { log: log.clone(), clock: clock.clone() };
+    let links = [Link::filter(Outer(writer.clone())), Link::filter(Inner(writer))];
+    links.map(|link| link.named("api-log").shared())
 }
 
 impl Filter for Outer {
     fn request(&self, exchange: &mut Exchange) -> Result<Next, Fault> {
         let Self(writer) = self;
-        if writer.site.log.is_on() {
-            let context = exchange.context_mut();
-            let level = writer.site.log.level_of(context.operation());
-            context.slots.insert(Decided(level));
+        let log = &Site::of(exchange.context())?.log;
+        if log.is_on() {
+            let level = log.level_of(exchange.context().operation());
+            exchange.context_mut().slots.insert(Decided(level));
             writer.request(Flow::RequestIn, exchange)?;
         }
         Ok(Next::Continue)
@@ -69,20 +69,20 @@ impl Filter for Inner {
 
 impl Writer {
     /// What is to be written of this call.
-    fn level(&self, context: &Context) -> LogLevel {
-        if !self.site.log.is_on() {
+    fn level(context: &Context) -> LogLevel {
+        if !Site::of(context).is_ok_and(|site| site.log.is_on()) {
             return LogLevel::Off;
         }
         context.slots.get::<Decided>().map_or(LogLevel::Off, |decided| decided.0)
     }
 
     fn request(&self, flow: Flow, exchange: &mut Exchange) -> Result<(), Fault> {
-        let level = self.level(exchange.context());
+        let level = Self::level(exchange.context());
         if level == LogLevel::Off {
             return Ok(());
         }
         let target = (flow == Flow::RequestOut).then(|| exchange.uri());
-        let mut line = self.line(flow, exchange.context(), level, exchange.headers());
+        let mut line = self.line(flow, exchange.context(), level, exchange.headers())?;
         line.target = target.map(|uri| self.log.redact.target(uri));
         if level < LogLevel::Full {
             self.log.write(exchange.context().worker, &line.written());
@@ -95,14 +95,14 @@ impl Writer {
     }
 
     fn response(&self, flow: Flow, answer: &mut Answer) -> Result<(), Fault> {
-        let level = self.level(answer.context());
+        let level = Self::level(answer.context());
         if level == LogLevel::Off {
             return Ok(());
         }
         // A payload that was changed gets its media type when it is written.
         answer.write()?;
         let context = answer.context();
-        let mut line = self.line(flow, context, level, answer.headers());
+        let mut line = self.line(flow, context, level, answer.headers())?;
         line.status_code = Some(answer.status().as_u16());
         line.backend = context.destination.as_deref().filter(|_| flow == Flow::ResponseIn);
         let (line, worker) = (line.written(), context.worker);
@@ -120,15 +120,16 @@ impl Writer {
         context: &'a Context,
         level: LogLevel,
         headers: &HeaderMap,
-    ) -> Line<'a> {
-        let readers = &self.site.readers;
+    ) -> Result<Line<'a>, Fault> {
+        let site = Site::of(context)?;
+        let readers = &site.readers;
         let hides = |name: &http::HeaderName| {
             *name == readers.authorization || *name == readers.api_key || self.log.redact.hides_header(name)
         };
-        let mut line = Line::new(flow, self.clock.now(), &self.site.api, context);
+        let mut line = Line::new(flow, self.clock.now(), &site.api, context);
         line.api_to = self.log.redact.target(&context.uri);
         line.headers = (level >= LogLevel::Standard).then(|| super::line::headers(headers, hides));
-        line
+        Ok(line)
     }
 
     fn watch(&self, line: Vec<u8>, worker: apim_core::Worker, body: Body) -> Body {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use apim_core::handler::Prompt;
-use apim_core::model::{AuthType, KeyType, UserName};
+use apim_core::model::{AuthType, UserName};
 use apim_core::{
     BuildError, Claims, Clock, Context, Exchange, Fact, Fault, Filter, Flow, Link, Parts, Principal, Provide,
     Step, TokenVerifier, fault,
@@ -12,7 +12,7 @@ use http::header::REFERER;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::credential::{Credential, Readers};
+use super::credential::Credential;
 use super::jwt::invalid;
 use super::mutual::ByCertificate;
 use crate::deploy::{KeyDigest, Site, View};
@@ -26,12 +26,9 @@ use crate::gateway::{Opening, Unlocked};
 /// counts where there is none. On operations for everybody the principal is anonymous,
 /// whatever was presented.
 pub struct Authentication {
-    site: Arc<Site>,
-    readers: Readers,
     verifier: Arc<dyn TokenVerifier>,
     clock: Arc<dyn Clock>,
     anonymous: Principal,
-    missing: String,
     keep_credentials: bool,
 }
 
@@ -49,9 +46,9 @@ pub struct Config {
 pub struct Nothing {}
 
 impl Authentication {
-    fn take(&self, exchange: &mut Exchange) -> Result<Option<Credential>, Fault> {
+    fn take(&self, site: &Site, exchange: &mut Exchange) -> Result<Option<Credential>, Fault> {
         let original = self.keep_credentials.then(|| (exchange.headers().clone(), exchange.uri().clone()));
-        let credential = self.readers.take(exchange);
+        let credential = site.readers.take(exchange);
         if let Some((headers, uri)) = original {
             let head = exchange.head_mut();
             (head.headers, head.uri) = (headers, uri);
@@ -61,23 +58,23 @@ impl Authentication {
 
     /// What the caller's certificate is worth: whether it is demanded is decided before anything else
     /// (spec: gateway-security, sections 1 and 7).
-    fn certificate(&self, context: &Context) -> Result<Option<ByCertificate>, Fault> {
-        let Some(mutual) = &self.site.mutual else { return Ok(None) };
+    fn certificate(&self, site: &Site, context: &Context) -> Result<Option<ByCertificate>, Fault> {
+        let Some(mutual) = &site.mutual else { return Ok(None) };
         let certificate = mutual.check(context, self.clock.now())?;
         Ok(certificate.filter(|_| !mutual.wants_credential()))
     }
 
-    fn let_in(&self, exchange: &mut Exchange, certificate: ByCertificate) -> Flow {
+    fn let_in(site: &Site, exchange: &mut Exchange, certificate: ByCertificate) -> Flow {
         let mut principal = Principal::new(certificate.user().into());
-        principal.key_type = certificate.key_type().unwrap_or(self.anonymous.key_type);
+        principal.key_type = certificate.key_type().unwrap_or(site.open_to);
         let context = exchange.context_mut();
         context.principal = Some(principal);
         context.slots.insert(certificate);
         Flow::Continue
     }
 
-    fn identify(&self, exchange: &mut Exchange, claims: Arc<Claims>) -> Result<Flow, Fault> {
-        let trusted = &self.site.api.key_managers;
+    fn identify(site: &Site, exchange: &mut Exchange, claims: Arc<Claims>) -> Result<Flow, Fault> {
+        let trusted = &site.api.key_managers;
         if !trusted.is_empty() && !trusted.contains(&claims.key_manager) {
             return Err(invalid("the API does not accept tokens of this key manager")
                 .rule("api.key_managers")
@@ -93,7 +90,7 @@ impl Authentication {
 
     /// An API key is known by its digest only, and looked up by it, so that the time it takes tells nothing
     /// about any key.
-    fn unlock(&self, exchange: &mut Exchange, presented: &str) -> Result<Flow, Fault> {
+    fn unlock(&self, site: &Site, exchange: &mut Exchange, presented: &str) -> Result<Flow, Fault> {
         let context = exchange.context();
         let view = View::of(context).ok_or_else(|| Fault::new(fault::UNCLASSIFIED))?;
         let digest = KeyDigest::of(presented.as_bytes());
@@ -107,7 +104,7 @@ impl Authentication {
             let fault = Fault::new(fault::FORBIDDEN).because("Access forbidden for the invocations");
             fault.rule(rule).found(&key.id).detail(why)
         };
-        if key.api.as_ref().is_some_and(|api| *api != self.site.api.id) {
+        if key.api.as_ref().is_some_and(|api| *api != site.api.id) {
             return Err(forbidden("api-key.api", "it is for another API"));
         }
         if !key.permits_address(context.client_ip) {
@@ -134,38 +131,45 @@ impl Authentication {
 
 impl Prompt for Authentication {
     fn request<'a>(&'a self, exchange: &'a mut Exchange) -> Step<'a, Result<Flow, Fault>> {
+        // Its own, since what is found in the request is taken out of it.
+        let site = match Site::held(exchange.context()) {
+            Ok(site) => site,
+            Err(fault) => return Step::Done(Err(fault)),
+        };
         let open = exchange.context().operation().is_some_and(|operation| operation.auth == AuthType::None);
-        let credential = self.take(exchange);
+        let credential = self.take(&site, exchange);
         if open {
-            exchange.context_mut().principal = Some(self.anonymous.clone());
+            exchange.context_mut().principal = Some(nobody(&self.anonymous, &site));
             return Step::Done(Ok(Flow::Continue));
         }
-        let certificate = match self.certificate(exchange.context()) {
+        let certificate = match self.certificate(&site, exchange.context()) {
             Ok(certificate) => certificate,
             Err(fault) => return Step::Done(Err(fault)),
         };
         let credential = match (credential, certificate) {
             (Ok(Some(credential)), _) => credential,
-            (Ok(None), Some(certificate)) => return Step::Done(Ok(self.let_in(exchange, certificate))),
+            (Ok(None), Some(certificate)) => {
+                return Step::Done(Ok(Self::let_in(&site, exchange, certificate)));
+            }
             (Ok(None), None) => {
                 return Step::Done(Err(Fault::new(fault::MISSING_CREDENTIALS)
-                    .because(self.missing.clone())
+                    .because(site.missing.to_string())
                     .rule("api.schemes")));
             }
             (Err(fault), _) => return Step::Done(Err(fault)),
         };
         let token = match credential {
             Credential::Token(token) => token,
-            Credential::ApiKey(key) => return Step::Done(self.unlock(exchange, key.as_str())),
+            Credential::ApiKey(key) => return Step::Done(self.unlock(&site, exchange, key.as_str())),
         };
         let worker = exchange.context().worker;
         if let Step::Done(claims) = self.verifier.verify_on(token.as_str(), worker) {
-            return Step::Done(claims.and_then(|claims| self.identify(exchange, claims)));
+            return Step::Done(claims.and_then(|claims| Self::identify(&site, exchange, claims)));
         }
         // What was not polled has had no effect, and can be asked for again by a future that owns the token.
         Step::wait(async move {
             let claims = self.verifier.verify_on(token.as_str(), worker).await?;
-            self.identify(exchange, claims)
+            Self::identify(&site, exchange, claims)
         })
     }
 }
@@ -176,20 +180,8 @@ impl Provide<Link> for Authentication {
 
     async fn build(config: Config, parts: &Parts) -> Result<Link, BuildError> {
         let keep_credentials = config.keep_credentials;
-        let site = parts.get::<Arc<Site>>()?;
-        let verifier = parts.get()?;
-        let readers = site.readers.clone();
-        let missing = missing(&readers);
-        let anonymous = anonymous(&site);
-        Ok(Link::prompt(Self {
-            site,
-            readers,
-            verifier,
-            clock: parts.clock(),
-            anonymous,
-            missing,
-            keep_credentials,
-        }))
+        let (verifier, clock, anonymous) = (parts.get()?, parts.clock(), anonymous());
+        Ok(Link::prompt(Self { verifier, clock, anonymous, keep_credentials }).shared())
     }
 }
 
@@ -199,7 +191,8 @@ pub struct Anonymous(Principal);
 
 impl Filter for Anonymous {
     fn request(&self, exchange: &mut Exchange) -> Result<Flow, Fault> {
-        exchange.context_mut().principal = Some(self.0.clone());
+        let principal = nobody(&self.0, Site::of(exchange.context())?);
+        exchange.context_mut().principal = Some(principal);
         Ok(Flow::Continue)
     }
 }
@@ -208,37 +201,19 @@ impl Provide<Link> for Anonymous {
     const NAME: &'static str = "anonymous";
     type Config = Nothing;
 
-    async fn build(_: Nothing, parts: &Parts) -> Result<Link, BuildError> {
-        Ok(Link::filter(Self(anonymous(&*parts.get::<Arc<Site>>()?))))
+    async fn build(_: Nothing, _: &Parts) -> Result<Link, BuildError> {
+        Ok(Link::filter(Self(anonymous())).shared())
     }
 }
 
-/// Nobody in particular, who is led to the sandbox only if there is nothing else.
-fn anonymous(site: &Site) -> Principal {
-    let endpoints = &site.api.endpoints;
-    let mut principal = Principal::new(UserName::from("anonymous"));
-    if endpoints.production.is_none() && endpoints.sandbox.is_some() {
-        principal.key_type = KeyType::Sandbox;
-    }
+/// Nobody in particular.
+fn anonymous() -> Principal {
+    Principal::new(UserName::from("anonymous"))
+}
+
+/// The same, as a caller of this API.
+fn nobody(anonymous: &Principal, site: &Site) -> Principal {
+    let mut principal = anonymous.clone();
+    principal.key_type = site.open_to;
     principal
-}
-
-/// Says how to do it, with one example for each scheme.
-fn missing(readers: &Readers) -> String {
-    let mut examples = Vec::new();
-    if readers.schemes.oauth2 {
-        let name = match readers.authorization.as_str() {
-            "authorization" => "Authorization",
-            other => other,
-        };
-        examples.push(format!("'{name} : Bearer ACCESS_TOKEN'"));
-    }
-    if readers.schemes.api_key {
-        let name = match readers.api_key.as_str() {
-            "apikey" => "ApiKey",
-            other => other,
-        };
-        examples.push(format!("'{name} : API_KEY'"));
-    }
-    format!("Invalid Credentials. Make sure your API invocation call has a header: {}", examples.join(" or "))
 }

@@ -1,9 +1,7 @@
 //! Looks at what a token is good for.
 
-use std::sync::Arc;
-
 use apim_core::key_manager::TokenKind;
-use apim_core::model::AuthType;
+use apim_core::model::{Api, AuthType};
 use apim_core::{BuildError, Claims, Exchange, Fact, Fault, Filter, Flow, Link, Parts, Provide, fault};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -16,9 +14,7 @@ use crate::deploy::Site;
 /// An API key has no scopes and no audience, and is not asked for them (spec: gateway-security, section 4:
 /// scopes belong to tokens); it speaks for an application, and opens no operation that is for users only.
 #[derive(Debug)]
-pub struct Authorization {
-    site: Arc<Site>,
-}
+pub struct Authorization;
 
 /// Nothing to configure.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -36,10 +32,11 @@ impl Filter for Authorization {
         if operation.auth == AuthType::None {
             return Ok(Flow::Continue);
         }
+        let api = &Site::of(context)?.api;
         let Some(claims) = &principal.claims else {
             let by_key = principal.application.is_some();
             // Where nobody can have a scope, none is asked for.
-            if !self.site.api.schemes.oauth2 && ByCertificate::of(context).is_some() {
+            if !api.schemes.oauth2 && ByCertificate::of(context).is_some() {
                 return Ok(Flow::Continue);
             }
             return match operation.auth {
@@ -53,7 +50,7 @@ impl Filter for Authorization {
                 }
             };
         };
-        self.audience(claims)?;
+        audience(api, claims)?;
         match (operation.auth, claims.kind) {
             (AuthType::Application, TokenKind::User) | (AuthType::User, TokenKind::Application) => {
                 let found = if claims.kind == TokenKind::User { "a user's" } else { "an application's" };
@@ -72,25 +69,23 @@ impl Filter for Authorization {
     }
 }
 
-impl Authorization {
-    fn audience(&self, claims: &Claims) -> Result<(), Fault> {
-        let wanted = &self.site.api.audiences;
-        if wanted.is_empty() || wanted.iter().any(|audience| claims.audiences.contains(audience)) {
-            return Ok(());
-        }
-        Err(Fault::new(fault::WRONG_AUDIENCE)
-            .because("The access token does not allow you to access the requested resource")
-            .rule("api.audiences")
-            .wanted(Fact::list(wanted.iter().cloned()))
-            .found(Fact::list(claims.audiences.iter().cloned())))
+fn audience(api: &Api, claims: &Claims) -> Result<(), Fault> {
+    let wanted = &api.audiences;
+    if wanted.is_empty() || wanted.iter().any(|audience| claims.audiences.contains(audience)) {
+        return Ok(());
     }
+    Err(Fault::new(fault::WRONG_AUDIENCE)
+        .because("The access token does not allow you to access the requested resource")
+        .rule("api.audiences")
+        .wanted(Fact::list(wanted.iter().cloned()))
+        .found(Fact::list(claims.audiences.iter().cloned())))
 }
 
 impl Provide<Link> for Authorization {
     const NAME: &'static str = "authorization";
     type Config = Config;
 
-    async fn build(_: Config, parts: &Parts) -> Result<Link, BuildError> {
-        Ok(Link::filter(Self { site: parts.get()? }))
+    async fn build(_: Config, _: &Parts) -> Result<Link, BuildError> {
+        Ok(Link::filter(Self).shared())
     }
 }

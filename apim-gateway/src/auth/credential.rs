@@ -55,6 +55,29 @@ impl Text {
 }
 
 impl Readers {
+    /// What callers are told who bring none, with one example for each scheme.
+    pub(crate) fn missing(&self) -> String {
+        let mut examples = Vec::new();
+        if self.schemes.oauth2 {
+            let name = match self.authorization.as_str() {
+                "authorization" => "Authorization",
+                other => other,
+            };
+            examples.push(format!("'{name} : Bearer ACCESS_TOKEN'"));
+        }
+        if self.schemes.api_key {
+            let name = match self.api_key.as_str() {
+                "apikey" => "ApiKey",
+                other => other,
+            };
+            examples.push(format!("'{name} : API_KEY'"));
+        }
+        format!(
+            "Invalid Credentials. Make sure your API invocation call has a header: {}",
+            examples.join(" or ")
+        )
+    }
+
     /// Takes every credential that is meant for the gateway out of a request, so that none reaches the
     /// backend, and answers the one that counts: a token before a key.
     ///

@@ -17,9 +17,7 @@ use crate::deploy::{Site, View};
 /// It applies to tokens and to API keys alike. APIs without business plans, and prototypes, need no
 /// subscription; the application is then learned if there is one.
 #[derive(Debug)]
-pub struct Subscription {
-    site: Arc<Site>,
-}
+pub struct Subscription;
 
 /// Nothing to configure.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -27,8 +25,7 @@ pub struct Subscription {
 pub struct Config {}
 
 impl Subscription {
-    fn find(&self, view: &View, principal: &Principal) -> Result<Found, Fault> {
-        let api = &self.site.api;
+    fn find(view: &View, api: &Api, principal: &Principal) -> Result<Found, Fault> {
         let needed = is_needed(api);
         let (application, mapped) = match (&principal.application, &principal.claims) {
             (Some(application), _) => (Some(application.clone()), None),
@@ -122,7 +119,7 @@ impl Filter for Subscription {
         if ByCertificate::of(context).is_some() {
             return Ok(Flow::Continue);
         }
-        let found = self.find(view, principal)?;
+        let found = Self::find(view, &Site::of(context)?.api, principal)?;
         if let Some(principal) = &mut exchange.context_mut().principal {
             principal.application = found.application;
             principal.subscription = found.subscription;
@@ -136,8 +133,8 @@ impl Provide<Link> for Subscription {
     const NAME: &'static str = "subscription";
     type Config = Config;
 
-    async fn build(_: Config, parts: &Parts) -> Result<Link, BuildError> {
-        Ok(Link::filter(Self { site: parts.get()? }))
+    async fn build(_: Config, _: &Parts) -> Result<Link, BuildError> {
+        Ok(Link::filter(Self).shared())
     }
 }
 

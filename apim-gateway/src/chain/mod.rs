@@ -1,17 +1,20 @@
 //! From a list of entries to the pipeline of an API.
 //!
 //! Each API has a pipeline of its own, of links that were built for it, so that what follows from the API
-//! (header names, keys of limits, rules) is computed when it is deployed and not for every request. First
+//! (header names, keys of limits, rules) is computed when it is deployed and not for every request. Links that are
+//! the same whatever the API is, as this crate's are, are built once and find what follows from the API in its
+//! [`Site`]; pipelines of nothing else share the list, too. First
 //! stand the gateway's links, then the API's own handlers, then its mediators, then the upstream.
 
 mod foreign;
 mod origin;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use apim_core::fault::Rescue;
+use apim_core::handler::LinkList;
 use apim_core::model::Api;
-use apim_core::{BuildError, Entry, Link, Mediator, Parts, Provide as _, Registry};
+use apim_core::{BuildError, Entry, Link, Mediator, Parts, Pipeline, Provide as _, Registry};
 
 pub(crate) use foreign::Transports;
 pub(crate) use origin::{Erased, Origin, Source};
@@ -61,6 +64,36 @@ pub(crate) struct Chain {
     pub(crate) api_log: Option<Arc<ApiLog>>,
     #[cfg(feature = "otel")]
     pub(crate) tracer: Option<Arc<crate::traces::Tracer>>,
+    pub(crate) common: OnceLock<Common>,
+}
+
+/// What the pipelines of all APIs share, so that ten thousand of them walk one list of one set of links, and find it
+/// in the processor's caches.
+pub(crate) struct Common {
+    /// Those of the gateway's list as they were built first.
+    links: Vec<Link>,
+    observer: Option<Link>,
+    api_log: Option<[Link; 2]>,
+    /// Of APIs that add nothing of their own.
+    list: OnceLock<Option<LinkList>>,
+}
+
+impl Common {
+    /// Puts those that were built first in the place of others that are the same.
+    fn share(&self, links: &mut [Link]) {
+        for (link, first) in links.iter_mut().zip(&self.links).filter(|(link, _)| link.is_shared()) {
+            *link = first.clone();
+        }
+    }
+
+    fn pipeline(&self, links: Vec<Link>, origin: Origin, rescue: Arc<dyn Rescue>) -> Pipeline<Origin> {
+        let usual = links.iter().all(Link::is_shared);
+        let pipeline = Pipeline::new(links, origin, rescue);
+        match self.list.get_or_init(|| pipeline.list().filter(|_| usual)) {
+            Some(list) => pipeline.sharing(list),
+            None => pipeline,
+        }
+    }
 }
 
 impl Chain {
@@ -69,6 +102,13 @@ impl Chain {
         let api = site.api.clone();
         let parts = self.parts.clone().with(site.clone()).with::<Arc<Api>>(api.clone());
         let mut links = self.links.build_all("gateway.handlers", &self.entries, &parts).await?;
+        let common = self.common.get_or_init(|| Common {
+            links: links.clone(),
+            observer: self.observers.link(),
+            api_log: self.api_log.as_ref().map(|log| api_log::links(log, &parts.clock())),
+            list: OnceLock::new(),
+        });
+        common.share(&mut links);
         links.extend(self.links.build_all("handlers", &api.handlers, &parts).await?);
         let mediation = mediation::compile(&api, &self.mediators, &parts).await?.links();
         if let Some(faults) = mediation.outer {
@@ -79,16 +119,15 @@ impl Chain {
         if let Some(tracer) = &self.tracer {
             links.insert(0, crate::traces::link(tracer, &site, &parts.get()?));
         }
-        if let Some(log) = &self.api_log {
-            let [outer, inner] = api_log::links(log, &site, &parts.clock());
+        if let Some([outer, inner]) = common.api_log.clone() {
             links.insert(0, outer);
             links.push(inner);
         }
-        if let Some(observer) = self.observers.link(&api) {
+        if let Some(observer) = common.observer.clone() {
             links.insert(0, observer);
         }
         let origin = self.source.origin(&api, &self.transports, self.rescue.clone()).await?;
-        Ok(Deployed::new(site, links, origin, self.rescue.clone()))
+        Ok(Deployed::new(site, common.pipeline(links, origin, self.rescue.clone())))
     }
 }
 

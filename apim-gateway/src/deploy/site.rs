@@ -3,21 +3,24 @@
 use std::fmt;
 use std::sync::Arc;
 
-use apim_core::fault::Rescue;
-use apim_core::model::{Api, Operation};
-use apim_core::{BuildError, Link, Pipeline};
+use apim_core::exchange::Completion;
+use apim_core::model::{Api, KeyType, Operation};
+use apim_core::{BuildError, CallSite, Context, Fault, Outcome, Pipeline, fault};
 use http::{HeaderName, Method};
 
 use crate::api_log::Switch;
 use crate::auth::{Mutual, Readers};
 use crate::chain::Origin;
+use crate::metrics::Place;
 use crate::router::{Base, Host, Resources};
 
 /// Operations an API may have.
 const MOST_OPERATIONS: usize = 4096;
 
-/// What the links of an API may know when they are built, through [`Parts`](apim_core::Parts) as
-/// `Arc<Site>`: the API, checked, and what follows from it.
+/// What links may know of an API: the API, checked, and what follows from it.
+///
+/// Links that are built for one API have it when they are built, through [`Parts`](apim_core::Parts) as
+/// `Arc<Site>`; those that [all APIs share](apim_core::Link::shared), from the request's context.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Site {
@@ -31,6 +34,14 @@ pub struct Site {
     pub(crate) mutual: Option<Arc<Mutual>>,
     /// What is written of its calls.
     pub(crate) log: Switch,
+    /// What the events of its calls have in common.
+    pub(crate) call: CallSite,
+    /// Where it is counted.
+    pub(crate) place: Place,
+    /// What callers are told who bring no credential.
+    pub(crate) missing: Box<str>,
+    /// Where calls without a credential are led: to the sandbox only if there is nothing else.
+    pub(crate) open_to: KeyType,
     source: Arc<Api>,
     bases: Vec<Base>,
 }
@@ -63,9 +74,46 @@ impl Site {
         };
         let mutual = mutual(&api)?;
         let bases = bases(&api)?;
-        let context = api.versioned_context().into();
-        let (source, log) = (source.clone(), Switch::default());
-        Ok(Self { context, api, resources, readers, mutual, log, source, bases })
+        let context: Arc<str> = api.versioned_context().into();
+        let endpoints = &api.endpoints;
+        let open_to = match endpoints.production.is_none() && endpoints.sandbox.is_some() {
+            true => KeyType::Sandbox,
+            false => KeyType::Production,
+        };
+        Ok(Self {
+            open_to,
+            resources,
+            missing: readers.missing().into(),
+            readers,
+            mutual,
+            log: Switch::default(),
+            call: CallSite::new(api.clone(), context.clone()),
+            place: Place::default(),
+            context,
+            api,
+            source: source.clone(),
+            bases,
+        })
+    }
+
+    /// The API that a request was routed to.
+    ///
+    /// # Errors
+    ///
+    /// If no gateway has routed it.
+    pub fn of(context: &Context) -> Result<&Self, Fault> {
+        Ok(Self::routed(context)?)
+    }
+
+    /// The same, for those who change the context meanwhile.
+    pub(crate) fn held(context: &Context) -> Result<Arc<Self>, Fault> {
+        Self::routed(context).cloned()
+    }
+
+    fn routed(context: &Context) -> Result<&Arc<Self>, Fault> {
+        let deployed = context.reports_to::<Deployed>();
+        let why = "no gateway has routed the request";
+        deployed.map(Deployed::site).ok_or_else(|| Fault::new(fault::UNCLASSIFIED).detail(why))
     }
 
     /// The API as it was deployed.
@@ -136,8 +184,8 @@ pub struct Deployed {
 }
 
 impl Deployed {
-    pub(crate) fn new(site: Arc<Site>, links: Vec<Link>, origin: Origin, rescue: Arc<dyn Rescue>) -> Self {
-        Self { site, pipeline: Pipeline::new(links, origin, rescue) }
+    pub(crate) fn new(site: Arc<Site>, pipeline: Pipeline<Origin>) -> Self {
+        Self { site, pipeline }
     }
 
     /// The API.
@@ -152,6 +200,13 @@ impl Deployed {
 
     pub(super) fn bases(&self) -> &[Base] {
         &self.site.bases
+    }
+}
+
+/// It learns of its requests' end, and keeps what they were routed by until then.
+impl Completion for Deployed {
+    fn complete(&self, outcome: &Outcome<'_>) {
+        self.pipeline.complete(outcome);
     }
 }
 

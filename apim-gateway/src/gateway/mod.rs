@@ -140,7 +140,7 @@ impl Gateway {
         context.pin(pinned.clone());
         let answer = match admit::admit(&pinned.0, &mut head, &mut context, &self.0.texts) {
             Ok(deployed) => {
-                context.on_completion(deployed.pipeline.completion());
+                context.on_completion(deployed.clone());
                 let exchange = Exchange::new(Request::from_parts(head, body), context);
                 deployed.pipeline.call(exchange).await
             }

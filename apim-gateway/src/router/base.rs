@@ -3,6 +3,7 @@
 use std::fmt;
 
 use apim_core::model::ApiId;
+use smallvec::{SmallVec, smallvec};
 
 use super::{Ambiguous, Path};
 use crate::deploy::Shards;
@@ -19,7 +20,8 @@ const DEEPEST: usize = 16;
 #[derive(Clone)]
 pub struct Bases<T> {
     /// Keyed without the closing slash: the root is the empty text.
-    table: Shards<Box<str>, Vec<Claim<T>>>,
+    /// A base path has one claim nearly always, which then stands beside it.
+    table: Shards<Box<str>, SmallVec<[Claim<T>; 1]>>,
     /// How many base paths there are of each depth, so that lookups try no others.
     depths: [u32; DEEPEST + 1],
     /// How many claims name a host.
@@ -92,7 +94,7 @@ impl<T: Clone> Bases<T> {
             }
             None => {
                 self.depths[depth(&base.path)] += 1;
-                self.table.insert(base.path.clone(), vec![claim]);
+                self.table.insert(base.path.clone(), smallvec![claim]);
             }
         }
     }
