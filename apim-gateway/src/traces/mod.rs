@@ -67,6 +67,57 @@ pub struct Config {
     pub headers: BTreeMap<String, Secret>,
 }
 
+impl Config {
+    /// Adds attributes of the resource as `OTEL_RESOURCE_ATTRIBUTES` has them: `key=value,key=value`, with what has a
+    /// meaning in that percent-encoded (OpenTelemetry specification, "Resource SDK"). They win over those that are there.
+    ///
+    /// ```
+    /// use apim_gateway::traces::Config;
+    ///
+    /// let mut config: Config = serde_json::from_str(r#"{"endpoint": "http://127.0.0.1:4318/v1/traces"}"#).unwrap();
+    /// config.add_resource("service.name=edge, deployment.environment.name=a%2Cb").unwrap();
+    /// assert_eq!((&*config.service, &*config.resource["deployment.environment.name"]), ("edge", "a,b"));
+    /// assert!(config.add_resource("nothing").is_err());
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What is no attribute. Nothing is added then.
+    pub fn add_resource(&mut self, attributes: &str) -> Result<(), BuildError> {
+        let pairs = attributes.split(',').map(str::trim).filter(|pair| !pair.is_empty());
+        let decoded = pairs.map(|pair| {
+            let wrong = || BuildError::at("resource", format!("`{pair}` is not of the form key=value"));
+            let (key, value) = pair.split_once('=').ok_or_else(wrong)?;
+            let (key, value) = (decoded(key.trim()), decoded(value.trim()));
+            Ok((key.filter(|key| !key.is_empty()).ok_or_else(wrong)?, value.ok_or_else(wrong)?))
+        });
+        for (key, value) in decoded.collect::<Result<Vec<_>, BuildError>>()? {
+            match key.as_str() {
+                "service.name" => self.service = value,
+                _ => drop(self.resource.insert(key, value)),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A text without its percent-encoding; none if that is malformed, or the text is not UTF-8.
+fn decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, more @ ..] = rest {
+        let digit = |byte: &u8| char::from(*byte).to_digit(16);
+        let (byte, after) = match (first, more) {
+            (b'%', [high, low, after @ ..]) => (u8::try_from(digit(high)? << 4 | digit(low)?).ok()?, after),
+            (b'%', _) => return None,
+            (plain, after) => (*plain, after),
+        };
+        bytes.push(byte);
+        rest = after;
+    }
+    String::from_utf8(bytes).ok()
+}
+
 fn all() -> f64 {
     1.0
 }

@@ -1,6 +1,7 @@
 //! Spans as OTLP has them in JSON (`opentelemetry/proto/trace/v1/trace.proto`, JSON mapping): ids in hexadecimal
 //! digits, times as texts of nanoseconds.
 
+use std::fmt::Display;
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
@@ -30,30 +31,29 @@ const METHODS: [Method; 9] = [
 pub(super) fn server(traced: &Traced, site: &Site, outcome: &Outcome<'_>, out: &mut Vec<u8>) {
     let context = outcome.context;
     let (method, name) = method(&context.method);
-    let operation = context.operation();
-    let route = operation.map(|operation| [&*site.context, &operation.path].concat());
+    let route = context.operation().map(|operation| [&*site.context, &*operation.path]);
     let mut span = Span::begin(out, traced.trace, traced.server, traced.parent, SERVER);
     match &route {
-        Some(route) => span.name(&[name, " ", route].concat()),
-        None => span.name(name),
+        Some([base, below]) => span.name(&[name, " ", base, below]),
+        None => span.name(&[name]),
     }
     span.times(context, Some(context.started), outcome.ended);
-    span.text("http.request.method", method);
+    span.text("http.request.method", &[method]);
     if let Some(route) = &route {
         span.text("http.route", route);
     }
-    span.text("url.path", context.uri.path());
-    span.text("url.scheme", if context.peer.tls { "https" } else { "http" });
-    span.text("client.address", &context.client_ip.to_string());
+    span.text("url.path", &[context.uri.path()]);
+    span.plain("url.scheme", if context.peer.tls { "https" } else { "http" });
+    span.plain("client.address", context.client_ip);
     if let Some(agent) = context.user_agent.as_ref().and_then(|agent| agent.to_str().ok()) {
-        span.text("user_agent.original", agent);
+        span.text("user_agent.original", &[agent]);
     }
-    span.text("apim.request_id", &context.request_id.to_string());
-    span.text("apim.api.id", &site.api.id);
-    span.text("apim.api.name", &site.api.name);
-    span.text("apim.api.version", &site.api.version);
+    span.plain("apim.request_id", context.request_id);
+    span.text("apim.api.id", &[&site.api.id]);
+    span.text("apim.api.name", &[&site.api.name]);
+    span.text("apim.api.version", &[&site.api.version]);
     if let Some(application) = context.principal.as_ref().and_then(|it| it.application.as_ref()) {
-        span.text("apim.application.name", &application.name);
+        span.text("apim.application.name", &[&application.name]);
     }
     let status = context.status.map(|status| status.as_u16());
     if let Some(status) = status {
@@ -69,14 +69,14 @@ pub(super) fn client(traced: &Traced, outcome: &Outcome<'_>, out: &mut Vec<u8>) 
     let context = outcome.context;
     let (method, name) = method(&context.method);
     let mut span = Span::begin(out, traced.trace, traced.client, Some(traced.server), CLIENT);
-    span.name(name);
+    span.name(&[name]);
     span.times(context, context.backend_started, context.backend_ended.unwrap_or(outcome.ended));
-    span.text("http.request.method", method);
+    span.text("http.request.method", &[method]);
     if let Some(destination) = &context.destination {
-        span.text("url.full", destination);
+        span.text("url.full", &[destination]);
         let authority = destination.parse::<http::Uri>().ok().and_then(|uri| uri.into_parts().authority);
         if let Some(authority) = authority {
-            span.text("server.address", authority.host());
+            span.text("server.address", &[authority.host()]);
             if let Some(port) = authority.port_u16() {
                 span.number("server.port", port.into());
             }
@@ -118,9 +118,22 @@ impl<'a> Span<'a> {
         Self { out, attributes: 0 }
     }
 
-    fn name(&mut self, name: &str) {
+    fn name(&mut self, pieces: &[&str]) {
         self.out.extend_from_slice(br#","name":"#);
-        let _ = serde_json::to_writer(&mut *self.out, name);
+        self.join(pieces);
+    }
+
+    /// Pieces as one text.
+    fn join(&mut self, pieces: &[&str]) {
+        self.out.push(b'"');
+        for piece in pieces {
+            // The quotes of each go.
+            let begin = self.out.len();
+            let _ = serde_json::to_writer(&mut *self.out, piece);
+            self.out.pop();
+            self.out.remove(begin);
+        }
+        self.out.push(b'"');
     }
 
     /// Durations are measured; the moment that they count from is the clock's.
@@ -143,11 +156,17 @@ impl<'a> Span<'a> {
         let _ = write!(self.out, r#"{{"key":"{key}","value":{{"#);
     }
 
-    fn text(&mut self, key: &'static str, value: &str) {
+    fn text(&mut self, key: &'static str, pieces: &[&str]) {
         self.attribute(key);
         self.out.extend_from_slice(br#""stringValue":"#);
-        let _ = serde_json::to_writer(&mut *self.out, value);
+        self.join(pieces);
         self.out.extend_from_slice(b"}}");
+    }
+
+    /// What prints in characters that JSON does not escape.
+    fn plain(&mut self, key: &'static str, value: impl Display) {
+        self.attribute(key);
+        let _ = write!(self.out, r#""stringValue":"{value}"}}}}"#);
     }
 
     fn number(&mut self, key: &'static str, value: u32) {
@@ -157,7 +176,7 @@ impl<'a> Span<'a> {
 
     fn end(mut self, error: Option<String>) {
         if let Some(error) = &error {
-            self.text("error.type", error);
+            self.plain("error.type", error);
         }
         self.out.push(b']');
         if error.is_some() {

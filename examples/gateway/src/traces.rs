@@ -8,6 +8,9 @@ use apim_gateway::traces::{Config, Tracer};
 use apim_gateway::upstream::UpstreamConfig;
 use launch::{Failure, OrFail as _};
 
+/// The variable by which whoever starts a process says where it runs.
+const RESOURCE: &str = "OTEL_RESOURCE_ATTRIBUTES";
+
 /// Has calls traced, if there is a collector, and what it does not take counted. It is trusted by the authorities that
 /// backends are trusted by.
 pub(crate) fn add(
@@ -17,8 +20,11 @@ pub(crate) fn add(
     workers: usize,
     metrics: &Metrics,
 ) -> Result<Builder, Failure> {
-    let Some(config) = config else { return Ok(builder) };
-    let tracer = Tracer::new(config, trust.tls.clone(), workers).map_err(|error| error.within("traces"));
+    let Some(mut config) = config.cloned() else { return Ok(builder) };
+    if let Ok(attributes) = std::env::var(RESOURCE) {
+        config.add_resource(&attributes).or_fail(format!("a mistake in {RESOURCE}"))?;
+    }
+    let tracer = Tracer::new(&config, trust.tls.clone(), workers).map_err(|error| error.within("traces"));
     let tracer = Arc::new(tracer.or_fail("a mistake in the settings")?);
     let lost = tracer.clone();
     let name = "apim_gateway_spans_dropped_total";
