@@ -9,15 +9,18 @@ use http::header::{
 use http::{Method, Request, Response, StatusCode, Uri, Version, request, response};
 use httparse::{Error, Header, Status};
 
-use super::ReadError;
 use super::decoder::Decoder;
+use super::{ReadError, names};
 
 /// How many header lines are read without an allocation.
 const USUAL: usize = 100;
 
-/// Room for a header that is added on the way. More would nearly always be too much, and a table of more than a
-/// kilobyte costs the allocator several times what a smaller one does.
+/// Room for a header that is added on the way.
 const ADDED: usize = 1;
+
+/// How many lines the smallest table has room for that is worth making. A larger one, of more than a kilobyte, costs
+/// the allocator several times as much.
+const LEAST: usize = 6;
 
 /// A request's head.
 #[derive(Debug)]
@@ -131,20 +134,33 @@ struct Framing {
 /// Copies no value: each is a piece of the head.
 fn headers(head: &Bytes, lines: &[Header<'_>]) -> Result<(HeaderMap, Framing), ReadError> {
     let mut framing = Framing::default();
-    let mut headers = HeaderMap::with_capacity(lines.len() + ADDED);
-    for line in lines {
-        let name = HeaderName::from_bytes(line.name.as_bytes())
-            .map_err(|_| ReadError::Malformed("a header's name is none"))?;
-        let value = HeaderValue::from_maybe_shared(head.slice_ref(line.value))
-            .map_err(|_| ReadError::Malformed("a header's value is none"))?;
-        framing.look(&name, line);
-        headers.append(name, value);
-    }
-    Ok((headers, framing))
+    let mut headers = HeaderMap::with_capacity((lines.len() + ADDED).max(LEAST));
+    names::with(|names| {
+        for line in lines {
+            let name = names
+                .read(line.name.as_bytes())
+                .map_err(|_| ReadError::Malformed("a header's name is none"))?;
+            if framing.look(&name, line) == Meaning::Spent {
+                continue;
+            }
+            let value = HeaderValue::from_maybe_shared(head.slice_ref(line.value))
+                .map_err(|_| ReadError::Malformed("a header's value is none"))?;
+            headers.append(name, value);
+        }
+        Ok((headers, framing))
+    })
+}
+
+/// Whether a header line still means something to others.
+#[derive(PartialEq, Eq)]
+enum Meaning {
+    Lasting,
+    /// It was about this connection alone, and has been heeded.
+    Spent,
 }
 
 impl Framing {
-    fn look(&mut self, name: &HeaderName, line: &Header<'_>) {
+    fn look(&mut self, name: &HeaderName, line: &Header<'_>) -> Meaning {
         if *name == CONTENT_LENGTH {
             self.length(line.value);
         } else if *name == TRANSFER_ENCODING {
@@ -152,17 +168,30 @@ impl Framing {
             // Any other coding would have to be undone here, and nobody sends one.
             self.unclear |= !line.value.trim_ascii().eq_ignore_ascii_case(b"chunked");
         } else if *name == CONNECTION {
-            for token in line.value.split(|byte| *byte == b',') {
-                let token = token.trim_ascii();
-                self.close |= token.eq_ignore_ascii_case(b"close");
-                self.keep_alive |= token.eq_ignore_ascii_case(b"keep-alive");
-            }
+            return self.connection(line.value);
         } else if *name == EXPECT {
             self.expects |= line.value.eq_ignore_ascii_case(b"100-continue");
         } else {
             // Backends that read CGI variables cannot tell an underscore from a hyphen; we can.
             self.unclear |= is_like(line.name, "content-length") || is_like(line.name, "transfer-encoding");
         }
+        Meaning::Lasting
+    }
+
+    fn connection(&mut self, value: &[u8]) -> Meaning {
+        let mut meaning = Meaning::Spent;
+        for token in value.split(|byte| *byte == b',') {
+            let token = token.trim_ascii();
+            if token.eq_ignore_ascii_case(b"keep-alive") {
+                self.keep_alive = true;
+            } else if token.eq_ignore_ascii_case(b"close") {
+                self.close = true;
+            } else if !token.is_empty() {
+                // An upgrade, or the name of a header that goes with the connection.
+                meaning = Meaning::Lasting;
+            }
+        }
+        meaning
     }
 
     fn length(&mut self, value: &[u8]) {

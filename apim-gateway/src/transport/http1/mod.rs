@@ -14,6 +14,7 @@ pub(crate) mod decoder;
 pub(crate) mod encoder;
 pub(crate) mod head;
 mod lines;
+mod names;
 pub(crate) mod outgoing;
 mod output;
 mod scratch;
