@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apim_core::exchange::InvalidRequestId;
-use apim_core::{Explanation, RequestId, Shutdown};
+use apim_core::{BoxFuture, Explanation, RequestId, Shutdown};
 use bytes::Bytes;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -40,8 +40,10 @@ pub struct Health {
     ready: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
     metrics: Option<Arc<dyn Fn() -> String + Send + Sync>>,
     why: Option<Arc<dyn Fn(RequestId) -> Option<Explanation> + Send + Sync>>,
-    reload: Option<Arc<dyn Fn() -> Result<String, String> + Send + Sync>>,
+    reload: Option<Reload>,
 }
+
+type Reload = Arc<dyn Fn() -> BoxFuture<'static, Result<String, String>> + Send + Sync>;
 
 impl Health {
     /// With what says whether traffic may come, and if not, why.
@@ -70,11 +72,11 @@ impl Health {
 
     /// With what reads files anew on `POST /reload`, and says what it has done, or why it has not.
     #[must_use]
-    pub fn with_reload(
-        mut self,
-        reload: impl Fn() -> Result<String, String> + Send + Sync + 'static,
-    ) -> Self {
-        self.reload = Some(Arc::new(reload));
+    pub fn with_reload<F>(mut self, reload: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<String, String>> + Send + 'static,
+    {
+        self.reload = Some(Arc::new(move || Box::pin(reload())));
         self
     }
 
@@ -92,9 +94,10 @@ impl Health {
         Ok(BoundHealth { health: self, listener, address })
     }
 
-    fn answer(&self, method: &Method, path: &str, accept: Option<&HeaderValue>) -> Response<Full<Bytes>> {
+    async fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        let (method, path) = (request.method(), request.uri().path());
         if let (&Method::POST, "/reload", Some(reload)) = (method, path, &self.reload) {
-            return match reload() {
+            return match reload().await {
                 Ok(done) => text(StatusCode::OK, format!("{done}\n")),
                 Err(why) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{why}\n")),
             };
@@ -114,7 +117,7 @@ impl Health {
                 response
             }
             _ => match (path.strip_prefix("/why/"), &self.why) {
-                (Some(id), Some(why)) => explain(&**why, id, accept),
+                (Some(id), Some(why)) => explain(&**why, id, request.headers().get(ACCEPT)),
                 _ => text(
                     StatusCode::NOT_FOUND,
                     "there are /livez, /readyz, /metrics and /why/{request-id}\n".to_owned(),
@@ -160,9 +163,8 @@ impl BoundHealth {
             };
             let health = self.health.clone();
             let service = service_fn(move |request: Request<Incoming>| {
-                let accept = request.headers().get(ACCEPT);
-                let response = health.answer(request.method(), request.uri().path(), accept);
-                async { Ok::<_, Infallible>(response) }
+                let health = health.clone();
+                async move { Ok::<_, Infallible>(health.answer(&request).await) }
             });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())

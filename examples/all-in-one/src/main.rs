@@ -21,7 +21,7 @@ struct Arguments {
 }
 
 /// The settings file: those of the control plane and those of the gateway.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Config {
     /// The control plane's database.
@@ -51,6 +51,40 @@ struct Config {
     listeners: gateway::Listeners,
 }
 
+impl Config {
+    /// The gateway's part.
+    fn of_node(self) -> gateway::Config {
+        gateway::Config {
+            gateway: self.gateway,
+            tls: self.tls,
+            backend_authorities: self.backend_authorities,
+            workers: self.workers,
+            shedding: self.shedding,
+            access_log: self.access_log,
+            api_log: self.api_log,
+            #[cfg(feature = "otel")]
+            traces: self.traces,
+            metrics_apis: self.metrics_apis,
+            listeners: self.listeners,
+        }
+    }
+
+    /// Refuses another file in which something is different that the control plane has for life.
+    fn may_become(&self, other: &Self) -> Result<(), Failure> {
+        for (name, is_same) in [
+            ("database", self.database == other.database),
+            ("gateway_urls", self.gateway_urls == other.gateway_urls),
+            // The control plane shows the same certificate.
+            ("tls", self.tls == other.tls),
+        ] {
+            if !is_same {
+                return Err(Failure::new(format!("{name}: cannot change without a restart")));
+            }
+        }
+        Ok(())
+    }
+}
+
 fn main() -> ExitCode {
     let Arguments { flags } = Arguments::parse();
     launch::run("all-in-one", serve(flags))
@@ -60,28 +94,21 @@ fn main() -> ExitCode {
 async fn serve(flags: Flags) -> Result<(), Failure> {
     launch::logs::start(&flags)?;
     let config: Config = launch::config::read(&flags)?;
-    let Config { database, tls, gateway_urls, gateway, .. } = config;
+    let Config { database, tls, gateway_urls, .. } = config.clone();
     let for_plane = control_plane::Config { database, tls: tls.clone(), gateway_urls };
-    let for_node = gateway::Config {
-        gateway,
-        tls: tls.clone(),
-        backend_authorities: config.backend_authorities,
-        workers: config.workers,
-        shedding: config.shedding,
-        access_log: config.access_log,
-        api_log: config.api_log,
-        #[cfg(feature = "otel")]
-        traces: config.traces,
-        metrics_apis: config.metrics_apis,
-        listeners: config.listeners,
-    };
 
     let data = Data::open(&flags.data)?;
     let authority = Authority::open(&data)?;
     let identity = launch::config::Tls::identity(tls.as_ref(), &authority, &flags)?;
     // All addresses are taken before anything is written, so that a port in use leaves no trace.
     let control = launch::https::bind(flags.listen(flags.ports().control)).await?;
-    let node = Node::open(&flags, for_node, &identity, &data).await?;
+    let node = Node::open(&flags, config.clone().of_node(), &identity, &data).await?;
+    let again = flags.clone();
+    let node = node.rereading(move || {
+        let read: Config = launch::config::read(&again)?;
+        config.may_become(&read)?;
+        Ok(read.of_node())
+    });
     let plane = Plane::open(&flags, &data, &authority, &for_plane).await?;
     let source = plane.source();
 

@@ -31,7 +31,7 @@ pub struct Config {
 }
 
 /// Where callers reach the gateways.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Urls {
     /// As `http://apis.example`.

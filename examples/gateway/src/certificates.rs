@@ -1,35 +1,38 @@
-//! The certificates that the gateway shows, read anew when their files change.
+//! The certificates that the gateway shows, and the files they are in.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use apim_gateway::transport::certificates::{Certificates, Identity};
 use launch::config::Tls;
 use launch::{Failure, OrFail as _};
-use tokio::signal::unix::{SignalKind, signal};
-
-/// How often the files are looked at.
-const LOOK: Duration = Duration::from_secs(10);
 
 /// Certificates and where they came from.
 pub(crate) struct Shown {
     /// The first, where no file holds it: made at this start.
     made: Option<Identity>,
-    files: Vec<Tls>,
     certificates: Certificates,
-    seen: Mutex<Vec<Stamp>>,
+    read: Mutex<Read>,
+}
+
+/// Files, and what they were like when they were read.
+struct Read {
+    /// Whether the first of them takes the place of what was made.
+    own: bool,
+    files: Vec<Tls>,
+    stamps: Vec<Stamp>,
 }
 
 /// What shows that a file has changed.
-type Stamp = Option<(SystemTime, u64)>;
+pub(crate) type Stamp = Option<(SystemTime, u64)>;
 
 impl Shown {
     /// The first as the server was given it, or from the user's own files; then the others.
     pub(crate) fn open(
         identity: &launch::Identity,
-        own: Option<Tls>,
-        others: Vec<Tls>,
+        own: Option<&Tls>,
+        others: &[Tls],
     ) -> Result<Arc<Self>, Failure> {
         let made = match own {
             Some(_) => None,
@@ -38,47 +41,56 @@ impl Shown {
                 Some(made.or_fail("cannot use the certificate that was made")?)
             }
         };
-        let files: Vec<Tls> = own.into_iter().chain(others).collect();
+        let read = Read::new(own, others);
         let certificates =
-            Certificates::new(all(made.as_ref(), &files)?).or_fail("cannot use the certificates")?;
-        let seen = Mutex::new(stamps(&files));
-        Ok(Arc::new(Self { made, files, certificates, seen }))
+            Certificates::new(all(made.as_ref(), &read.files)?).or_fail("cannot use the certificates")?;
+        Ok(Arc::new(Self { made, certificates, read: Mutex::new(read) }))
     }
 
     pub(crate) fn certificates(&self) -> &Certificates {
         &self.certificates
     }
 
-    /// Reads all files. If one is broken, all certificates stay as they were.
-    pub(crate) fn reload(&self) -> Result<String, Failure> {
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = stamps(&self.files);
-        let all = all(self.made.as_ref(), &self.files)?;
-        let count = all.len();
-        self.certificates.replace(all).or_fail("cannot use the certificates")?;
-        Ok(format!("{count} certificates are in use; other settings need a restart"))
-    }
-
-    /// Reloads on SIGHUP and when a file has changed, for as long as it is polled.
-    pub(crate) async fn follow(self: Arc<Self>) {
-        let Ok(mut hangup) = signal(SignalKind::hangup()) else {
-            return tracing::warn!("SIGHUP cannot be received, so certificates are not read anew");
-        };
-        loop {
-            tokio::select! {
-                _ = hangup.recv() => {}
-                () = tokio::time::sleep(LOOK) => if !self.has_changed() {
-                    continue;
-                },
-            }
-            match self.reload() {
-                Ok(done) => tracing::info!("{done}"),
-                Err(error) => tracing::error!(%error, "the certificates in use stay"),
-            }
+    /// Reads those of other files, and answers what brings them into force. If one is broken, nothing does.
+    pub(crate) fn prepare(&self, own: Option<&Tls>, others: &[Tls]) -> Result<impl FnOnce() + '_, Failure> {
+        if own.is_none() && self.made.is_none() {
+            return Err(Failure::new("tls: a certificate is only made at a start"));
         }
+        let made = self.made.as_ref().filter(|_| own.is_none());
+        let read = Read::new(own, others);
+        let all = all(made, &read.files)?;
+        // What is no good as a table is refused here, and not when everything else has been changed.
+        Certificates::new(all.clone()).or_fail("cannot use the certificates")?;
+        Ok(move || {
+            *self.lock() = read;
+            if let Err(error) = self.certificates.replace(all) {
+                tracing::error!(%error, "the certificates in use stay");
+            }
+        })
     }
 
-    fn has_changed(&self) -> bool {
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) != stamps(&self.files)
+    /// Reads the files again that it has been told of. If one is broken, all certificates stay as they were.
+    pub(crate) fn renew(&self) -> Result<(), Failure> {
+        let mut read = self.lock();
+        read.stamps = stamps(&read.files);
+        let all = all(self.made.as_ref().filter(|_| !read.own), &read.files)?;
+        self.certificates.replace(all).or_fail("cannot use the certificates")
+    }
+
+    pub(crate) fn has_changed(&self) -> bool {
+        let read = self.lock();
+        read.stamps != stamps(&read.files)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Read> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Read {
+    fn new(own: Option<&Tls>, others: &[Tls]) -> Self {
+        let files: Vec<_> = own.into_iter().chain(others).cloned().collect();
+        Self { own: own.is_some(), stamps: stamps(&files), files }
     }
 }
 
@@ -94,9 +106,11 @@ fn read(files: &Tls) -> Result<Identity, Failure> {
 }
 
 fn stamps(files: &[Tls]) -> Vec<Stamp> {
-    let stamp = |path: &Path| {
-        let about = std::fs::metadata(path).ok()?;
-        Some((about.modified().ok()?, about.len()))
-    };
     files.iter().flat_map(|files| [stamp(&files.certificate), stamp(&files.key)]).collect()
+}
+
+/// What shows that this file has changed.
+pub(crate) fn stamp(path: &Path) -> Stamp {
+    let about = std::fs::metadata(path).ok()?;
+    Some((about.modified().ok()?, about.len()))
 }

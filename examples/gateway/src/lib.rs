@@ -4,6 +4,7 @@
 mod certificates;
 mod listeners;
 mod logs;
+mod reload;
 mod shedding;
 #[cfg(feature = "otel")]
 mod traces;
@@ -28,6 +29,7 @@ use tokio::sync::watch;
 
 use certificates::Shown;
 use logs::Logs;
+use reload::Reload;
 
 pub use listeners::Listeners;
 pub use logs::LogTo;
@@ -79,8 +81,8 @@ pub struct Node {
     pub gateway: Gateway,
     server: Bound<Gateway>,
     health: BoundHealth,
-    logs: Logs,
-    shown: Arc<Shown>,
+    logs: Arc<Logs>,
+    reload: Arc<Reload>,
 }
 
 impl Node {
@@ -96,7 +98,7 @@ impl Node {
         data: &Data,
     ) -> Result<Self, Failure> {
         let workers = config.workers.unwrap_or_else(cores);
-        let settings = config.gateway.resolve().or_fail("a mistake in the settings")?;
+        let settings = config.gateway.clone().resolve().or_fail("a mistake in the settings")?;
         let clock = Arc::new(SystemClock);
         let calls = data.path().join(CALLS);
         let calls = Lines::append(&calls, CALLS_LIMIT, workers)
@@ -109,8 +111,8 @@ impl Node {
             Kind::Counter,
             move || lost.dropped(),
         );
-        let api_log = config.api_log.unwrap_or_else(LogTo::usual_api_log);
-        let logs = Logs::open(config.access_log, api_log, data, workers)?;
+        let api_log = config.api_log.clone().unwrap_or_else(LogTo::usual_api_log);
+        let logs = Logs::open(config.access_log.clone(), api_log, data.path(), workers)?;
         let metrics = logs.count(metrics);
         let upstream = upstream(config.backend_authorities.as_deref())?;
         let builder = Gateway::builder();
@@ -132,7 +134,7 @@ impl Node {
         let mut server = ServerConfig::default();
         server.http = Some(flags.listen(ports.http));
         server.https = Some(flags.listen(ports.https));
-        let shown = Shown::open(identity, config.tls, config.listeners.certificates.clone())?;
+        let shown = Shown::open(identity, config.tls.as_ref(), &config.listeners.certificates)?;
         config.listeners.apply(&shown, &mut server)?;
         server.workers = workers;
         server.shedding = config.shedding.resolve()?;
@@ -145,14 +147,27 @@ impl Node {
         });
         let knows = gateway.clone();
         let counted = gateway.clone();
-        let again = shown.clone();
+        let reload = Reload::new(gateway.clone(), server.control(), shown, logs.clone(), data.path(), config);
+        let reload = Arc::new(reload);
+        let again = reload.clone();
         let health = health
             .with_why(move |request| knows.why(request))
             .with_metrics(move || metrics.exposition(&counted))
-            .with_reload(move || again.reload().map_err(|error| error.to_string()));
+            .with_reload(move || {
+                let again = again.clone();
+                async move { again.reload().await.map_err(|error| error.to_string()) }
+            });
         let health =
             health.bind(([127, 0, 0, 1], ports.health).into()).or_fail("cannot start the health port")?;
-        Ok(Self { gateway, server, health, logs, shown })
+        Ok(Self { gateway, server, health, logs, reload })
+    }
+
+    /// Where the settings are read anew on SIGHUP, and on `POST /reload` at the health port. Without it only the files
+    /// are that they name.
+    #[must_use]
+    pub fn rereading(self, read: impl Fn() -> Result<Config, Failure> + Send + Sync + 'static) -> Self {
+        self.reload.read_by(read);
+        self
     }
 
     /// Loads a source that never changes, and insists that all of it can be served: what is refused now would
@@ -187,7 +202,8 @@ impl Node {
             tokio::spawn(async move { follower.follow(source, end).await })
         };
         tokio::spawn(self.logs.reopen_on_hangup());
-        let reloading = tokio::spawn(self.shown.follow());
+        let reload = self.reload;
+        let reloading = tokio::spawn(async move { reload.follow().await });
         tokio::spawn(self.health.run(ended(end.clone())));
         let served = self.server.run(ended(end)).await.or_fail("the gateway failed");
         following.abort();

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use crate::certificates::Shown;
 
 /// The listeners' part of a settings file.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Listeners {
     /// More certificates, each for the host names that stand in it. All other hosts are shown that of `tls`.
@@ -31,6 +31,11 @@ pub struct Listeners {
 }
 
 impl Listeners {
+    /// Whether TLS is agreed on in the same way.
+    pub(crate) fn agrees_like(&self, other: &Self) -> bool {
+        (self.only_tls13, self.client_certificates) == (other.only_tls13, other.client_certificates)
+    }
+
     pub(crate) fn apply(&self, shown: &Arc<Shown>, server: &mut ServerConfig) -> Result<(), Failure> {
         let mut agreement = Agreement::default();
         agreement.only_tls13 = self.only_tls13;

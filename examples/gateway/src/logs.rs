@@ -1,13 +1,14 @@
 //! Files with a line for each request, and for each message of APIs that are looked at.
 
 use std::io;
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use apim_gateway::access_log::AccessLog;
 use apim_gateway::api_log::ApiLog;
 use apim_gateway::builder::Builder;
 use apim_gateway::metrics::{Kind, Metrics};
-use launch::{Data, Failure, OrFail as _};
+use launch::{Failure, OrFail as _};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -15,7 +16,7 @@ use serde::Deserialize;
 const USUAL_LIMIT: u64 = 64 << 20;
 
 /// Where a log goes.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LogTo {
     /// A file, relative to the data folder, or `stdout`.
@@ -37,13 +38,13 @@ impl LogTo {
 
     fn open<L>(
         &self,
-        data: &Data,
+        data: &Path,
         append: impl FnOnce(std::path::PathBuf, u64) -> io::Result<L>,
         stdout: impl FnOnce() -> io::Result<L>,
     ) -> Result<L, Failure> {
         let opened = match self.to.as_str() {
             "stdout" => stdout(),
-            file => append(data.path().join(file), self.limit_bytes.unwrap_or(USUAL_LIMIT)),
+            file => append(data.join(file), self.limit_bytes.unwrap_or(USUAL_LIMIT)),
         };
         opened.or_fail(format!("cannot write a log to {}", self.to))
     }
@@ -51,52 +52,70 @@ impl LogTo {
 
 /// The logs of a gateway.
 pub(crate) struct Logs {
-    access: Option<Arc<AccessLog>>,
+    access: Mutex<Option<Arc<AccessLog>>>,
     api: Arc<ApiLog>,
+    workers: usize,
 }
 
 impl Logs {
     pub(crate) fn open(
         access: Option<LogTo>,
         api: LogTo,
-        data: &Data,
+        data: &Path,
         workers: usize,
-    ) -> Result<Self, Failure> {
-        let open_access = |to: LogTo| {
-            let append = |file, limit| AccessLog::append(file, limit, workers);
-            let log = to.open(data, append, || AccessLog::stdout(workers))?;
-            Ok(Arc::new(log.redacting(to.redact)))
-        };
-        let access = access.map(open_access).transpose()?;
+    ) -> Result<Arc<Self>, Failure> {
         let append = |file, limit| ApiLog::append(file, limit, workers);
         let log = api.open(data, append, || ApiLog::stdout(workers))?;
-        Ok(Self { access, api: Arc::new(log.redacting(api.redact)) })
+        let opened = Self { access: Mutex::default(), api: Arc::new(log.redacting(api.redact)), workers };
+        opened.take_access(opened.open_access(access, data)?);
+        Ok(Arc::new(opened))
+    }
+
+    /// Opens an access log, if one is wanted.
+    pub(crate) fn open_access(
+        &self,
+        to: Option<LogTo>,
+        data: &Path,
+    ) -> Result<Option<Arc<AccessLog>>, Failure> {
+        let Some(to) = to else { return Ok(None) };
+        let append = |file, limit| AccessLog::append(file, limit, self.workers);
+        let log = to.open(data, append, || AccessLog::stdout(self.workers))?;
+        Ok(Some(Arc::new(log.redacting(to.redact))))
+    }
+
+    /// The access log that is in use from now on.
+    pub(crate) fn take_access(&self, log: Option<Arc<AccessLog>>) {
+        *self.access.lock().unwrap_or_else(PoisonError::into_inner) = log;
+    }
+
+    fn access(&self) -> Option<Arc<AccessLog>> {
+        self.access.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn give(&self, builder: Builder) -> Builder {
         let builder = builder.api_log(self.api.clone());
-        match &self.access {
-            Some(access) => builder.access_log(access.clone()),
+        match self.access() {
+            Some(access) => builder.access_log(access),
             None => builder,
         }
     }
 
     /// Counts what could not be written.
-    pub(crate) fn count(&self, metrics: Metrics) -> Metrics {
-        let (access, api) = (self.access.clone(), self.api.clone());
-        let lost = move || access.as_ref().map_or(0, |log| log.dropped()) + api.dropped();
+    pub(crate) fn count(self: &Arc<Self>, metrics: Metrics) -> Metrics {
+        let logs = self.clone();
+        let lost = move || logs.access().map_or(0, |log| log.dropped()) + logs.api.dropped();
         let name = "apim_gateway_log_lines_dropped_total";
         metrics.with(name, "Lines of access and API log that were not written", Kind::Counter, lost)
     }
 
     /// Whoever moves log files away says so by SIGHUP.
-    pub(crate) async fn reopen_on_hangup(self) {
+    pub(crate) async fn reopen_on_hangup(self: Arc<Self>) {
         use tokio::signal::unix::{SignalKind, signal};
         match signal(SignalKind::hangup()) {
             Ok(mut hangup) => {
                 while hangup.recv().await.is_some() {
                     self.api.reopen();
-                    if let Some(log) = &self.access {
+                    if let Some(log) = self.access() {
                         log.reopen();
                     }
                 }

@@ -50,7 +50,9 @@ async fn serve(arguments: Arguments) -> Result<(), Failure> {
     let source = source(&arguments, &data)?;
     let authority = Authority::open(&data)?;
     let identity = launch::config::Tls::identity(config.tls.as_ref(), &authority, flags)?;
+    let again = arguments.flags.clone();
     let node = Node::open(flags, config, &identity, &data).await?;
+    let node = node.rereading(move || launch::config::read(&again));
     if arguments.apis.is_some() {
         node.insist(&*source).await?;
     }

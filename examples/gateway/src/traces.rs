@@ -34,3 +34,17 @@ pub(crate) fn add(
         .with(name, "Spans that no collector has taken", Kind::Counter, move || lost.dropped());
     Ok(builder.tracer(tracer))
 }
+
+/// Whether two settings files say the same of traces.
+pub(crate) fn are_same(one: Option<&Config>, other: Option<&Config>) -> bool {
+    let (Some(one), Some(other)) = (one, other) else { return one.is_none() && other.is_none() };
+    let headers = one.headers.len() == other.headers.len()
+        && one.headers.iter().all(|(name, value)| {
+            other.headers.get(name).is_some_and(|known| known.expose() == value.expose())
+        });
+    headers
+        && one.endpoint == other.endpoint
+        && one.ratio.to_bits() == other.ratio.to_bits()
+        && one.service == other.service
+        && one.resource == other.resource
+}

@@ -34,7 +34,7 @@ fn parse<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {
 }
 
 /// A certificate of the user's own, instead of one from the folder's authority.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tls {
     /// A PEM file with the certificate and those between it and its authority.

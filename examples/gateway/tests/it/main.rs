@@ -4,6 +4,7 @@
 mod certificates;
 mod folder;
 mod joined;
+mod reload;
 mod schema;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_gateway");
