@@ -74,6 +74,8 @@ pub(crate) struct Common {
     links: Vec<Link>,
     observer: Option<Link>,
     api_log: Option<[Link; 2]>,
+    #[cfg(feature = "otel")]
+    traces: Option<Link>,
     /// Of APIs that add nothing of their own.
     list: OnceLock<Option<LinkList>>,
 }
@@ -102,10 +104,17 @@ impl Chain {
         let api = site.api.clone();
         let parts = self.parts.clone().with(site.clone()).with::<Arc<Api>>(api.clone());
         let mut links = self.links.build_all("gateway.handlers", &self.entries, &parts).await?;
+        #[cfg(feature = "otel")]
+        let traces = match &self.tracer {
+            Some(tracer) => Some(crate::traces::link(tracer, &parts.get()?)),
+            None => None,
+        };
         let common = self.common.get_or_init(|| Common {
             links: links.clone(),
             observer: self.observers.link(),
             api_log: self.api_log.as_ref().map(|log| api_log::links(log, &parts.clock())),
+            #[cfg(feature = "otel")]
+            traces,
             list: OnceLock::new(),
         });
         common.share(&mut links);
@@ -116,8 +125,8 @@ impl Chain {
         }
         links.extend(mediation.inner);
         #[cfg(feature = "otel")]
-        if let Some(tracer) = &self.tracer {
-            links.insert(0, crate::traces::link(tracer, &site, &parts.get()?));
+        if let Some(traces) = common.traces.clone() {
+            links.insert(0, traces);
         }
         if let Some([outer, inner]) = common.api_log.clone() {
             links.insert(0, outer);

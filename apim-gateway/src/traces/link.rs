@@ -13,10 +13,9 @@ use crate::gateway::Texts;
 const TRACEPARENT: HeaderName = HeaderName::from_static(context::TRACEPARENT);
 const TRACESTATE: HeaderName = HeaderName::from_static(context::TRACESTATE);
 
-/// Stands among the outermost links of an API.
+/// Stands among the outermost links of all APIs.
 struct Traces {
     tracer: Arc<Tracer>,
-    site: Arc<Site>,
     texts: Arc<Texts>,
 }
 
@@ -31,9 +30,8 @@ pub(super) struct Traced {
     pub(super) client: u64,
 }
 
-pub(crate) fn link(tracer: &Arc<Tracer>, site: &Arc<Site>, texts: &Arc<Texts>) -> Link {
-    let traces = Traces { tracer: tracer.clone(), site: site.clone(), texts: texts.clone() };
-    Link::filter(traces).named("traces")
+pub(crate) fn link(tracer: &Arc<Tracer>, texts: &Arc<Texts>) -> Link {
+    Link::filter(Traces { tracer: tracer.clone(), texts: texts.clone() }).named("traces").shared()
 }
 
 impl Filter for Traces {
@@ -62,8 +60,9 @@ impl Filter for Traces {
 
     fn complete(&self, outcome: &Outcome<'_>) {
         let Some(traced) = outcome.context.slots.get::<Traced>() else { return };
+        let Ok(site) = Site::of(outcome.context) else { return };
         let worker = outcome.context.worker;
-        self.tracer.journal.line(worker, |out| span::server(traced, &self.site, outcome, out));
+        self.tracer.journal.line(worker, |out| span::server(traced, site, outcome, out));
         if outcome.context.backend_started.is_some() {
             self.tracer.journal.line(worker, |out| span::client(traced, outcome, out));
         }
