@@ -11,7 +11,7 @@ use apim_core::{BuildError, Exchange, Fault, Filter, Flow, Link, Parts, Provide}
 use http::HeaderMap;
 
 use crate::correlation::Correlation;
-use crate::gateway::{Texts, id_header};
+use crate::gateway::{CertificateHeader, Texts, Vouched, id_header};
 use crate::rescue::REQUEST_ID;
 
 /// Headers that only a gateway may set. A client's own are removed.
@@ -34,11 +34,18 @@ const OURS: [&str; 10] = [
 pub struct Hygiene {
     texts: Arc<Texts>,
     correlation: Correlation,
+    /// Whether the backend may be told of the caller's certificate.
+    tells_certificates: bool,
 }
 
 impl Filter for Hygiene {
     fn request(&self, exchange: &mut Exchange) -> Result<Flow, Fault> {
         remove_ours(exchange.headers_mut());
+        if self.tells_certificates
+            && let Some(Vouched(name, value)) = exchange.context_mut().slots.remove()
+        {
+            exchange.headers_mut().insert(name, value);
+        }
         let context = exchange.context();
         let id = id_header(context.request_id, &self.texts, context.worker);
         let correlation = context.correlation_id.clone().unwrap_or_else(|| id.clone());
@@ -85,6 +92,8 @@ impl Provide<Link> for Hygiene {
     type Config = Config;
 
     async fn build(_: Config, parts: &Parts) -> Result<Link, BuildError> {
-        Ok(Link::filter(Self { texts: parts.get()?, correlation: parts.get()? }).shared())
+        let header: Option<Arc<CertificateHeader>> = parts.get()?;
+        let tells_certificates = header.is_some();
+        Ok(Link::filter(Self { texts: parts.get()?, correlation: parts.get()?, tells_certificates }).shared())
     }
 }

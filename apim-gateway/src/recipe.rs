@@ -14,7 +14,7 @@ use crate::chain::{Chain, Source, Transports};
 use crate::config;
 use crate::correlation::Correlation;
 use crate::deploy::{Current, Site};
-use crate::gateway::{Proxies, Settings};
+use crate::gateway::{CertificateHeader, Proxies, Settings};
 use crate::observer::Observers;
 use crate::upstream::{Upstream, UpstreamConfig};
 use crate::why::Records;
@@ -117,7 +117,10 @@ impl Recipe {
     pub(crate) async fn make(&self, config: config::Gateway, mut kept: Kept) -> Result<Made, BuildError> {
         let proxies = Proxies::new(config.trusted_proxies);
         let correlation = Correlation::new(config.correlation_header);
-        let parts = self.parts.clone().with(proxies.clone()).with(correlation.clone()).with(config.region);
+        let certificates =
+            config.client_certificate_header.map(|told| Arc::new(CertificateHeader::new(told, self.workers)));
+        let parts = self.parts.clone().with(proxies.clone()).with(correlation.clone());
+        let parts = parts.with(config.region).with(certificates.clone());
         let named = &self.verifiers;
         let verifier = one("gateway.verifier", &self.verifier, config.verifier, named, &parts).await?;
         let verifier = match verifier {
@@ -152,6 +155,7 @@ impl Recipe {
             formats,
             proxies,
             correlation,
+            certificates: certificates.clone(),
             unrouted: kept.observers.unrouted(),
             records: records.clone(),
             leeway: config.leeway,

@@ -16,7 +16,7 @@ use super::credential::Credential;
 use super::jwt::invalid;
 use super::mutual::ByCertificate;
 use crate::deploy::{KeyDigest, Site, View};
-use crate::gateway::{Opening, Unlocked};
+use crate::gateway::{CertificateHeader, Opening, Unlocked};
 
 /// Takes the credential out of the request and makes a principal of it.
 ///
@@ -30,6 +30,8 @@ pub struct Authentication {
     clock: Arc<dyn Clock>,
     anonymous: Principal,
     keep_credentials: bool,
+    /// How backends are told of certificates, if they are told at all.
+    certificates: Option<Arc<CertificateHeader>>,
 }
 
 /// What `use: authentication` can be told.
@@ -58,9 +60,14 @@ impl Authentication {
 
     /// What the caller's certificate is worth: whether it is demanded is decided before anything else
     /// (spec: gateway-security, sections 1 and 7).
-    fn certificate(&self, site: &Site, context: &Context) -> Result<Option<ByCertificate>, Fault> {
+    fn certificate(&self, site: &Site, context: &mut Context) -> Result<Option<ByCertificate>, Fault> {
         let Some(mutual) = &site.mutual else { return Ok(None) };
         let certificate = mutual.check(context, self.clock.now())?;
+        if let (Some(header), Some(_)) = (&self.certificates, &certificate)
+            && let Some(vouched) = context.slots.get().and_then(|shown| header.vouch(shown))
+        {
+            context.slots.insert(vouched);
+        }
         Ok(certificate.filter(|_| !mutual.wants_credential()))
     }
 
@@ -142,7 +149,7 @@ impl Prompt for Authentication {
             exchange.context_mut().principal = Some(nobody(&self.anonymous, &site));
             return Step::Done(Ok(Flow::Continue));
         }
-        let certificate = match self.certificate(&site, exchange.context()) {
+        let certificate = match self.certificate(&site, exchange.context_mut()) {
             Ok(certificate) => certificate,
             Err(fault) => return Step::Done(Err(fault)),
         };
@@ -181,7 +188,8 @@ impl Provide<Link> for Authentication {
     async fn build(config: Config, parts: &Parts) -> Result<Link, BuildError> {
         let keep_credentials = config.keep_credentials;
         let (verifier, clock, anonymous) = (parts.get()?, parts.clock(), anonymous());
-        Ok(Link::prompt(Self { verifier, clock, anonymous, keep_credentials }).shared())
+        let certificates = parts.get()?;
+        Ok(Link::prompt(Self { verifier, clock, anonymous, keep_credentials, certificates }).shared())
     }
 }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Gateway;
 use crate::analytics::Region;
+use crate::gateway::Told;
 use crate::{auth, chain, correlation, deploy};
 
 /// The longest leeway that can be meant: with more, expired tokens live on.
@@ -71,10 +72,60 @@ pub struct File {
     /// Where this gateway stands, as the events of calls tell it (`regionId`). Default `default`, at most 64 bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
+    /// In which header clients' certificates are told, by balancers and to backends. Default: in none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_certificate_header: Option<CertificateHeader>,
     /// Whether a WebSocket stays open when the token, API key or certificate that it was opened with expires or is
     /// revoked, as WSO2's do. Default: no, it is closed within a second.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub websockets_outlive_credentials: bool,
+}
+
+/// In which header clients' certificates are told. It is taken off whatever clients send.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CertificateHeader {
+    /// The header. Default `X-WSO2-CLIENT-CERTIFICATE`; the value of `Client-Cert` is as RFC 9440 says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Addresses and networks of balancers that have ended TLS with the client, and set the header or take it off. It
+    /// is believed of them, unless the connection itself has shown a certificate. Default: of nobody.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub balancers: Vec<String>,
+    /// Whether balancers percent-encode the certificate (WSO2's `client_certificate_encode`). Default: no.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub url_encoded: bool,
+    /// Whether backends are told of the caller's certificate, if the API accepts it: as DER in base64. Default: no.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub to_backends: bool,
+}
+
+impl CertificateHeader {
+    fn resolve(&self, mistakes: &mut Vec<BuildError>) -> Told {
+        let place = |rest: &str| format!("client_certificate_header.{rest}");
+        let mut told = Told {
+            header: Told::USUAL,
+            url_encoded: self.url_encoded,
+            balancers: Vec::with_capacity(self.balancers.len()),
+            to_backends: self.to_backends,
+        };
+        match self.name.as_deref().map(correlation::header) {
+            None => {}
+            Some(Ok(name)) => told.header = name,
+            Some(Err(error)) => mistakes.push(BuildError::at(place("name"), error)),
+        }
+        for (index, text) in self.balancers.iter().enumerate() {
+            match deploy::network(text) {
+                Ok(network) => told.balancers.push(network),
+                Err(error) => mistakes.push(BuildError::at(place(&format!("balancers[{index}]")), error)),
+            }
+        }
+        if self.balancers.is_empty() && !self.to_backends {
+            let why = "nobody tells and nobody is told; name `balancers`, or say `to_backends`";
+            mistakes.push(BuildError::at("client_certificate_header", why));
+        }
+        told
+    }
 }
 
 impl File {
@@ -125,6 +176,7 @@ impl File {
             mistakes.push(BuildError::at("region", error));
             Region::default()
         });
+        let told = self.client_certificate_header.as_ref().map(|header| header.resolve(&mut mistakes));
         if mistakes.is_empty() {
             let Self {
                 handlers, formats, verifier, opaque, transports, websockets_outlive_credentials, ..
@@ -141,6 +193,7 @@ impl File {
                 explanations,
                 correlation_header,
                 region,
+                client_certificate_header: told,
                 websockets_outlive_credentials,
             })
         } else {

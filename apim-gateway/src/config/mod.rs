@@ -9,10 +9,11 @@ use apim_core::Entry;
 use http::HeaderName;
 use ipnet::IpNet;
 
-pub use file::{ConfigError, File};
+pub use file::{CertificateHeader, ConfigError, File};
 pub use limits::Limits;
 
 use crate::analytics::Region;
+use crate::gateway::Told;
 use crate::{auth, chain, correlation};
 
 /// Of each kind and worker; about two megabytes when all are there.
@@ -42,6 +43,8 @@ pub struct Gateway {
     pub correlation_header: HeaderName,
     /// Where the gateway stands.
     pub region: Region,
+    /// In which header clients' certificates are told, if in any.
+    pub client_certificate_header: Option<Told>,
     /// Whether WebSockets stay open when the credential they were opened with expires or is revoked.
     pub websockets_outlive_credentials: bool,
 }
@@ -59,6 +62,7 @@ impl Default for Gateway {
             explanations: USUAL_EXPLANATIONS,
             correlation_header: correlation::ACTIVITY_ID,
             region: Region::default(),
+            client_certificate_header: None,
             websockets_outlive_credentials: false,
         }
     }

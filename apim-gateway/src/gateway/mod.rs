@@ -1,6 +1,7 @@
 //! The gateway itself.
 
 mod admit;
+mod certificate_header;
 mod id;
 mod proxies;
 mod sent;
@@ -23,9 +24,11 @@ use apim_core::{
 use http::{HeaderValue, Request, Response, StatusCode, request};
 use tokio::sync::Mutex;
 
+pub use certificate_header::{Told, read as read_certificates};
 pub use proxies::Proxies;
 pub use sent::Sent;
 
+pub(crate) use certificate_header::{CertificateHeader, Vouched};
 pub(crate) use id::{Ids, header as id_header};
 pub(crate) use settings::Settings;
 pub(crate) use tenure::{Opening, Tenures, Unlocked};
@@ -110,7 +113,12 @@ impl Gateway {
         let (mut head, body) = request.into_parts();
         let pinned = self.0.current.pin(worker);
         let mut context = Box::new(self.context(&head, peer, worker, &pinned.0.settings));
-        if let Some(certificate) = head.extensions.remove::<ClientCertificate>() {
+        let mut certificate = head.extensions.remove::<ClientCertificate>();
+        if let Some(header) = &pinned.0.settings.certificates {
+            let told = header.take(&mut head.headers, peer.address.ip(), worker);
+            certificate = certificate.or(told);
+        }
+        if let Some(certificate) = certificate {
             context.slots.insert(certificate);
         }
         let opening = tenure::opening(&mut head.extensions);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use apim_core::exchange::Completion;
 use apim_core::message::Formats;
 
-use super::Proxies;
+use super::{CertificateHeader, Proxies};
 use crate::auth::JwtVerifier;
 use crate::correlation::{self, Correlation};
 use crate::why::Records;
@@ -19,6 +19,7 @@ pub(crate) struct Settings {
     pub(crate) formats: Formats,
     pub(crate) proxies: Proxies,
     pub(crate) correlation: Correlation,
+    pub(crate) certificates: Option<Arc<CertificateHeader>>,
     /// Who learns of requests that the router found no API for.
     pub(crate) unrouted: Option<Arc<dyn Completion>>,
     pub(crate) records: Arc<Records>,
@@ -35,6 +36,7 @@ impl Default for Settings {
             formats: Formats::default(),
             proxies: Proxies::default(),
             correlation: Correlation::new(correlation::ACTIVITY_ID),
+            certificates: None,
             unrouted: None,
             records: Arc::new(Records::new(1, 0)),
             leeway: JwtVerifier::USUAL_LEEWAY,

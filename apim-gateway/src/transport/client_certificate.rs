@@ -1,10 +1,11 @@
 //! Certificates of clients: who shows one has proven to hold its key, and nothing more.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use apim_core::Timestamp;
 use aws_lc_rs::digest::{SHA256, digest};
+use http::HeaderValue;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::{CertificateDer, UnixTime};
@@ -21,7 +22,8 @@ const MOST_VERDICTS: usize = 64;
 
 /// The certificate of a client, which has proven in the handshake to hold its key.
 ///
-/// Only our own server makes one, of a connection that it has accepted itself: a header can claim anything.
+/// Only our own server makes one, of a connection that it has accepted itself, or the gateway, of what a balancer
+/// tells that it was told to believe: a header can claim anything.
 /// Whether the certificate is any good is not said by this; that is for each API to decide.
 #[derive(Clone)]
 pub struct ClientCertificate(Arc<Shown>);
@@ -34,6 +36,8 @@ struct Shown {
     not_before: Timestamp,
     not_after: Timestamp,
     verdicts: Mutex<Vec<(u64, bool)>>,
+    /// How backends are told of it, bare and structured.
+    told: [OnceLock<Option<HeaderValue>>; 2],
 }
 
 /// The SHA-256 digest of a certificate.
@@ -63,7 +67,7 @@ impl ClientCertificate {
         Self::shown(connection.peer_certificates()?)
     }
 
-    fn shown(chain: &[CertificateDer<'_>]) -> Option<Self> {
+    pub(crate) fn shown(chain: &[CertificateDer<'_>]) -> Option<Self> {
         let (leaf, intermediates) = chain.split_first()?;
         let (_, parsed) = X509Certificate::from_der(leaf).ok()?;
         let second = |time: x509_parser::time::ASN1Time| {
@@ -79,6 +83,7 @@ impl ClientCertificate {
             leaf: leaf.clone().into_owned(),
             intermediates: intermediates.iter().map(|one| one.clone().into_owned()).collect(),
             verdicts: Mutex::default(),
+            told: Default::default(),
         })))
     }
 
@@ -105,6 +110,17 @@ impl ClientCertificate {
     /// The client's own, and what it has sent to link it to an authority.
     pub(crate) fn chain(&self) -> (&CertificateDer<'static>, &[CertificateDer<'static>]) {
         (&self.0.leaf, &self.0.intermediates)
+    }
+
+    /// How backends are told of it: made when it is first wanted.
+    pub(crate) fn told(
+        &self,
+        structured: bool,
+        make: impl FnOnce(&[u8]) -> Option<HeaderValue>,
+    ) -> Option<HeaderValue> {
+        let [bare, wrapped] = &self.0.told;
+        let place = if structured { wrapped } else { bare };
+        place.get_or_init(|| make(&self.0.leaf)).clone()
     }
 
     /// What a judge thinks of it. Each is asked once on a connection: signatures are dear.

@@ -31,6 +31,12 @@ async fn mistakes_are_told_with_their_place() {
         ("trusted_proxies: [10.0.0.0/33]", "trusted_proxies[0]: "),
         ("leeway_seconds: -1", "leeway_seconds"),
         ("leeway_seconds: 301", "leeway_seconds: at most 300"),
+        (
+            "client_certificate_header: {name: Authorization, to_backends: true}",
+            "client_certificate_header.name",
+        ),
+        ("client_certificate_header: {balancers: [moon]}", "client_certificate_header.balancers[0]"),
+        ("client_certificate_header: {}", "client_certificate_header: nobody"),
         ("[", ""),
         ("a: &a [*a, *a]", ""),
     ] {

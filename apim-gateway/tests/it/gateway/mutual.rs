@@ -6,9 +6,12 @@ use std::sync::Arc;
 use apim_core::event::{Change, Event, Revision};
 use apim_core::{Clock as _, Shutdown, Snapshot, SystemClock};
 use apim_gateway::Gateway;
+use apim_gateway::config::File;
 use apim_gateway::server::{Server, ServerConfig};
 use apim_gateway::transport::certificates::Agreement;
 use apim_throttle::LocalEngine;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -70,6 +73,10 @@ struct Scene {
 impl Scene {
     /// With APIs that are the pet store at `/{name}/1`, each with something replaced.
     async fn start(apis: &[(&str, Value)]) -> Self {
+        Self::configured("", apis).await
+    }
+
+    async fn configured(settings: &str, apis: &[(&str, Value)]) -> Self {
         let signer = signer();
         let now = SystemClock.now().as_secs();
         let claims =
@@ -89,7 +96,8 @@ impl Scene {
             changes.push(Change::ApiDeployed(Arc::new(pets(api))));
         }
         let engine = Arc::new(LocalEngine::new(Arc::new(SystemClock)));
-        let gateway = Gateway::builder().throttle(engine).build().await.unwrap();
+        let config = File::parse(settings).unwrap().resolve().unwrap();
+        let gateway = Gateway::builder().throttle(engine).config(config).build().await.unwrap();
         let report = gateway.load(Snapshot::new(Revision(1), changes)).await;
         assert!(report.refused.is_empty(), "{report:?}");
         let server = Identity::new();
@@ -315,4 +323,125 @@ async fn a_websocket_ends_when_the_api_takes_its_certificate_no_longer() {
     scene.gateway.apply(Event { revision: Revision(2), at: SystemClock.now(), change }).await;
     let count = tokio::time::timeout(LIMIT, io.read(&mut got)).await.unwrap().unwrap();
     assert_eq!((got[0], &got[2..4]), (0x88, &1008_u16.to_be_bytes()[..]), "{:?}", &got[..count]);
+}
+
+/// The status of a call with more header lines, and of a good one what the backend saw.
+async fn told(io: &mut (impl AsyncRead + AsyncWrite + Unpin), api: &str, lines: &str) -> (String, String) {
+    let request = format!("GET /{api}/1/pets HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n");
+    io.write_all(request.as_bytes()).await.unwrap();
+    let mut got = vec![0; 32 << 10];
+    let count = tokio::time::timeout(LIMIT, io.read(&mut got)).await.unwrap().unwrap();
+    let text = String::from_utf8_lossy(&got[..count]).into_owned();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    (head[9..12].to_owned(), body.to_ascii_lowercase())
+}
+
+fn in_base64(held: &Held) -> String {
+    STANDARD.encode(CertificateDer::from_pem_slice(held.pem.as_bytes()).unwrap())
+}
+
+fn only(held: &Held) -> Value {
+    json!({"schemes": {"oauth2": false, "mutual_tls": true}, "client_certificates": {"pinned": pin(held)}})
+}
+
+#[tokio::test]
+async fn a_balancer_that_is_believed_tells_of_the_clients_certificate() {
+    let (good, other) = (own("partner"), own("partner"));
+    let (ca, issuer) = authority();
+    let signed_one = signed("partner", &issuer);
+    let by_authority = json!({"schemes": {"oauth2": false, "mutual_tls": true}, "client_certificates": {"authorities": [ca.pem]}});
+    let apis = [("only", only(&good)), ("signed", by_authority)];
+    let scene = Scene::configured("client_certificate_header: {balancers: [127.0.0.0/8]}", &apis).await;
+    let one_line = good.pem.replace('\n', " ");
+    for (value, api, expected) in [
+        (in_base64(&good), "only", "200"),
+        (one_line.clone(), "only", "200"),
+        (good.pem.replace('\n', ""), "only", "200"),
+        (in_base64(&other), "only", "401"),
+        (in_base64(&signed_one), "only", "401"),
+        (in_base64(&signed_one), "signed", "200"),
+        (in_base64(&good), "signed", "401"),
+        ("forged".to_owned(), "only", "401"),
+        (String::new(), "only", "401"),
+        // Two that differ say nothing.
+        (format!("{}\r\nX-WSO2-CLIENT-CERTIFICATE: {}", in_base64(&good), in_base64(&other)), "only", "401"),
+    ] {
+        let mut tcp = TcpStream::connect(scene.http).await.unwrap();
+        // What was read once is remembered, and told apart from the next.
+        for _ in 0..2 {
+            let got = told(&mut tcp, api, &format!("X-WSO2-CLIENT-CERTIFICATE: {value}\r\n")).await;
+            assert_eq!(got.0, expected, "{value}");
+            assert!(!got.1.contains("client-certificate"), "{}", got.1);
+        }
+    }
+    // What the connection itself has shown wins.
+    let mut io = scene.connect(Some(&other)).await;
+    let line = format!("X-WSO2-CLIENT-CERTIFICATE: {}\r\n", in_base64(&good));
+    assert_eq!(told(&mut io, "only", &line).await.0, "401");
+    let mut io = scene.connect(Some(&good)).await;
+    let line = format!("X-WSO2-CLIENT-CERTIFICATE: {}\r\n", in_base64(&other));
+    assert_eq!(told(&mut io, "only", &line).await.0, "200");
+}
+
+#[tokio::test]
+async fn a_certificate_may_be_percent_encoded_and_stand_in_another_header() {
+    let good = own("partner");
+    let settings = "client_certificate_header: {name: Client-Cert, url_encoded: true, balancers: [127.0.0.1], to_backends: true}";
+    let scene = Scene::configured(settings, &[("only", only(&good))]).await;
+    let escaped: String = good.pem.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let mut tcp = TcpStream::connect(scene.http).await.unwrap();
+    let got = told(&mut tcp, "only", &format!("Client-Cert: {escaped}\r\n")).await;
+    assert_eq!(got.0, "200");
+    let line = format!("client-cert: :{}:\r\n", in_base64(&good).to_ascii_lowercase());
+    assert!(got.1.contains(&line), "{}", got.1);
+}
+
+#[tokio::test]
+async fn nobody_else_is_believed() {
+    let good = own("partner");
+    let told_by = |balancers: &str| format!("client_certificate_header: {{balancers: [{balancers}]}}");
+    for settings in [
+        String::new(),
+        told_by("10.0.0.0/8, 192.0.2.1"),
+        "client_certificate_header: {to_backends: true}".to_owned(),
+    ] {
+        let scene = Scene::configured(&settings, &[("only", only(&good)), ("plain", json!({}))]).await;
+        let line = format!("X-WSO2-CLIENT-CERTIFICATE: {}\r\n", in_base64(&good));
+        let mut tcp = TcpStream::connect(scene.http).await.unwrap();
+        assert_eq!(told(&mut tcp, "only", &line).await.0, "401", "{settings}");
+        let alias = line.replace('-', "_");
+        let token = format!("Authorization: Bearer {}\r\n{line}{alias}", scene.token);
+        let got = told(&mut tcp, "plain", &token).await;
+        assert_eq!(got.0, "200");
+        assert!(!got.1.contains("wso2"), "{settings}: {}", got.1);
+    }
+}
+
+#[tokio::test]
+async fn a_backend_is_told_of_certificates_that_the_api_accepts_and_of_no_others() {
+    let (good, other) = (own("partner"), own("partner"));
+    let both = json!({
+        "schemes": {"oauth2": true, "mutual_tls": true},
+        "client_certificates": {"pinned": pin(&good), "credential_mandatory": true},
+    });
+    let apis = [("only", only(&good)), ("both", both), ("plain", json!({}))];
+    let scene = Scene::configured("client_certificate_header: {to_backends: true}", &apis).await;
+    let expected = format!("x-wso2-client-certificate: {}\r\n", in_base64(&good).to_ascii_lowercase());
+    let token = format!("Authorization: Bearer {}\r\nX-WSO2-Client-Certificate: forged\r\n", scene.token);
+    for (api, held, lines, is_told) in [
+        ("only", &good, "", true),
+        ("both", &good, &*token, true),
+        ("both", &other, &*token, false),
+        ("plain", &good, &*token, false),
+    ] {
+        let mut io = scene.connect(Some(held)).await;
+        for _ in 0..2 {
+            let got = told(&mut io, api, lines).await;
+            assert_eq!((got.0.as_str(), got.1.contains(&expected)), ("200", is_told), "{api}: {}", got.1);
+            assert_eq!(got.1.contains("wso2"), is_told, "{api}: {}", got.1);
+        }
+    }
+    let silent = Scene::start(&apis).await;
+    let mut io = silent.connect(Some(&good)).await;
+    assert!(!told(&mut io, "only", "").await.1.contains("wso2"));
 }
