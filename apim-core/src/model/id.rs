@@ -1,12 +1,15 @@
 //! Newtypes over text, so that no function takes two strings in a row.
 
 use std::borrow::Borrow;
+use std::cell::RefCell;
 use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
 use std::ops::Deref;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::fact::Fact;
 
@@ -15,7 +18,7 @@ macro_rules! text {
         $(#[$doc])*
         ///
         /// Cheap to clone: the text is shared.
-        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, JsonSchema)]
         #[serde(transparent)]
         pub struct $name(Arc<str>);
 
@@ -28,6 +31,12 @@ macro_rules! text {
             /// The text.
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                from.deserialize_str(Shared).map(Self)
             }
         }
 
@@ -105,9 +114,81 @@ text! {
     UserName
 }
 
+/// Reads a text, and shares it with others that were read before.
+///
+/// Among the subscriptions of a gateway the same few plans, APIs and applications are named again and again, in a
+/// memory of their own each time.
+struct Shared;
+
+impl Visitor<'_> for Shared {
+    type Value = Arc<str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Arc<str>, E> {
+        Ok(TEXTS.with_borrow_mut(|texts| texts.share(text)))
+    }
+}
+
+/// The texts that a thread has read last.
+struct Texts {
+    places: Vec<Option<Arc<str>>>,
+    hasher: Option<RandomState>,
+}
+
+/// How many are remembered. A text that falls on another's place takes it.
+const PLACES: usize = 4096;
+
+/// The longest that is: what is longer is hardly ever said twice.
+const LONGEST: usize = 64;
+
+thread_local! {
+    static TEXTS: RefCell<Texts> = const { RefCell::new(Texts { places: Vec::new(), hasher: None }) };
+}
+
+impl Texts {
+    fn share(&mut self, text: &str) -> Arc<str> {
+        if text.len() > LONGEST {
+            return text.into();
+        }
+        self.places.resize(PLACES, None);
+        // Chosen by chance, so that nobody can choose texts that chase each other away.
+        let hash = self.hasher.get_or_insert_default().hash_one(text);
+        // The remainder is less than the number of places.
+        let place = usize::try_from(hash % PLACES as u64).unwrap_or_default();
+        match &mut self.places[place] {
+            Some(known) if **known == *text => known.clone(),
+            place => place.insert(text.into()).clone(),
+        }
+    }
+}
+
 impl Default for Tenant {
     /// The tenant that exists without being created: `carbon.super`, as WSO2's clients expect.
     fn default() -> Self {
         Self::from("carbon.super")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn the_same_text_is_in_memory_once_however_often_it_is_read() {
+        let read = |text: &str| serde_json::from_str::<ApiId>(text).unwrap();
+        let (first, second) = (read("\"pets\""), read(r#""p\u0065ts""#));
+        assert!(Arc::ptr_eq(&first.0, &second.0));
+        for number in 0..3 * PLACES {
+            let text = format!("api-{number}");
+            assert_eq!(read(&format!("{text:?}")).as_str(), text);
+        }
+        let long = "x".repeat(LONGEST + 1);
+        assert_eq!(read(&format!("{long:?}")).as_str(), long);
+        assert!(serde_json::from_str::<ApiId>("7").is_err());
     }
 }
