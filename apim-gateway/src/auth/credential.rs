@@ -129,16 +129,11 @@ fn bearer(headers: &mut HeaderMap, name: &HeaderName) -> Result<Option<Text>, Fa
     let mut values = headers.get_all(name).iter();
     let Some(first) = values.next() else { return Ok(None) };
     if values.next().is_none() && memchr::memchr(b',', first.as_bytes()).is_none() {
-        let Some(range) = ascii(first).and_then(token) else { return Ok(None) };
+        let bytes = first.as_bytes();
+        let Some(range) = token(bytes).filter(|_| bytes.is_ascii()) else { return Ok(None) };
         return Ok(headers.remove(name).map(|value| Text { value, range }));
     }
     several(headers, name)
-}
-
-/// The text of a value, if it is ASCII: what `to_str` says, which takes every byte by itself. Tokens are long.
-fn ascii(value: &HeaderValue) -> Option<&str> {
-    let bytes = value.as_bytes();
-    if bytes.is_ascii() { std::str::from_utf8(bytes).ok() } else { None }
 }
 
 /// The seldom case of more than one value, or of more than one scheme in a value.
@@ -149,7 +144,7 @@ fn several(headers: &mut HeaderMap, name: &HeaderName) -> Result<Option<Text>, F
     for value in values {
         let text = value.to_str().map_err(|_| invalid("the header is not ASCII"))?;
         let (bearers, others): (Vec<_>, Vec<_>) =
-            text.split(',').map(str::trim).partition(|segment| token(segment).is_some());
+            text.split(',').map(str::trim).partition(|segment| token(segment.as_bytes()).is_some());
         tokens.extend(bearers.into_iter().map(str::to_owned));
         if !others.is_empty()
             && let Ok(others) = HeaderValue::from_str(&others.join(", "))
@@ -161,20 +156,20 @@ fn several(headers: &mut HeaderMap, name: &HeaderName) -> Result<Option<Text>, F
         [] => Ok(None),
         [one] => {
             let value = HeaderValue::from_str(one).map_err(|_| invalid("the token is not ASCII"))?;
-            Ok(token(one).map(|range| Text { value, range }))
+            Ok(token(one.as_bytes()).map(|range| Text { value, range }))
         }
         _ => Err(invalid("more than one bearer token was presented")),
     }
 }
 
 /// Where the token stands behind `Bearer `, in whatever case (RFC 6750 section 2.1).
-fn token(text: &str) -> Option<Range<usize>> {
+fn token(text: &[u8]) -> Option<Range<usize>> {
     let (scheme, token) = text.split_at_checked(6)?;
-    if !scheme.eq_ignore_ascii_case("bearer") || !token.is_empty() && !token.starts_with(' ') {
+    if !scheme.eq_ignore_ascii_case(b"bearer") || !token.is_empty() && !token.starts_with(b" ") {
         return None;
     }
-    let start = 6 + (token.len() - token.trim_start().len());
-    Some(start..start + token.trim().len())
+    let start = 6 + (token.len() - token.trim_ascii_start().len());
+    Some(start..start + token.trim_ascii().len())
 }
 
 /// The target without `apikey=…`, and the key that stood there; an error if it is none or there are two.

@@ -1,10 +1,11 @@
 //! Tokens that have been verified already.
 
-use std::collections::HashMap;
+use std::hash::BuildHasher as _;
 use std::sync::Arc;
 
 use apim_core::Claims;
 use foldhash::quality::RandomState;
+use hashbrown::HashTable;
 
 /// Remembers what verified tokens say, within bounds.
 ///
@@ -18,12 +19,17 @@ use foldhash::quality::RandomState;
 pub(super) struct Memory {
     young: Half,
     old: Half,
+    hasher: RandomState,
     bytes: usize,
     bounds: Bounds,
     generation: u64,
 }
 
-type Half = HashMap<Box<str>, Arc<Claims>, RandomState>;
+type Half = HashTable<(Box<str>, Arc<Claims>)>;
+
+/// Bytes of a token's end that are hashed. They are of its signature, and so as good as random; nobody can choose
+/// tokens that are good and end alike.
+const HASHED: usize = 64;
 
 /// How much one half may hold.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +40,8 @@ pub(super) struct Bounds {
 
 impl Memory {
     pub(super) fn new(bounds: Bounds) -> Self {
-        Self { young: Half::default(), old: Half::default(), bytes: 0, bounds, generation: 0 }
+        let hasher = RandomState::default();
+        Self { young: Half::new(), old: Half::new(), hasher, bytes: 0, bounds, generation: 0 }
     }
 
     /// Forgets everything if the keys have changed since.
@@ -46,21 +53,28 @@ impl Memory {
     }
 
     pub(super) fn get(&mut self, token: &str) -> Option<Arc<Claims>> {
-        if let Some(claims) = self.young.get(token) {
+        let hash = hash(&self.hasher, token);
+        if let Some((_, claims)) = self.young.find(hash, |(known, _)| **known == *token) {
             return Some(claims.clone());
         }
-        let (token, claims) = self.old.remove_entry(token)?;
+        let used = self.old.find_entry(hash, |(known, _)| **known == *token).ok()?;
+        let ((token, claims), _) = used.remove();
         self.keep(token, claims.clone());
         Some(claims)
     }
 
     pub(super) fn put(&mut self, token: &str, claims: Arc<Claims>) {
+        self.forget(token);
         self.keep(token.into(), claims);
     }
 
     pub(super) fn forget(&mut self, token: &str) {
-        self.young.remove(token);
-        self.old.remove(token);
+        let hash = hash(&self.hasher, token);
+        for half in [&mut self.young, &mut self.old] {
+            if let Ok(known) = half.find_entry(hash, |(known, _)| **known == *token) {
+                known.remove();
+            }
+        }
     }
 
     fn keep(&mut self, token: Box<str>, claims: Arc<Claims>) {
@@ -71,6 +85,13 @@ impl Memory {
             self.bytes = 0;
         }
         self.bytes += bytes;
-        self.young.insert(token, claims);
+        let hasher = &self.hasher;
+        let rehash = |(token, _): &(Box<str>, _)| hash(hasher, token);
+        self.young.insert_unique(hash(hasher, &token), (token, claims), rehash);
     }
+}
+
+fn hash(hasher: &RandomState, token: &str) -> u64 {
+    let bytes = token.as_bytes();
+    hasher.hash_one(&bytes[bytes.len().saturating_sub(HASHED)..])
 }

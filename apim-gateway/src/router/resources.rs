@@ -1,5 +1,8 @@
 //! From a method and a path below the context to the operation that serves it.
 
+use std::num::NonZeroU32;
+use std::ops::Range;
+
 use http::{HeaderValue, Method};
 
 use super::template::{Pieces, Segment};
@@ -10,25 +13,69 @@ use super::{Template, TemplateError};
 /// At each segment a literal wins over pieces (`{a}-{b}`), pieces over a variable, a variable over the
 /// closing `/*`; a choice that leads nowhere *for this method* is taken back. Looking up allocates nothing,
 /// and visits no node of the trie twice.
+///
+/// Every call looks here, and with ten thousand APIs what it looks at is in no cache. So the nodes are small, and
+/// what they have stands in a few lists side by side.
 #[derive(Debug)]
 pub struct Resources {
-    nodes: Vec<Node>,
+    nodes: Box<[Node]>,
+    /// The text of each, and the node it leads to; those of a node are sorted.
+    literals: Box<[(Span, u32)]>,
+    texts: Box<str>,
+    mixed: Box<[(Pieces, u32)]>,
+    methods: Box<[Row]>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Node {
+    literals: Span,
+    mixed: Span,
+    variable: Option<NonZeroU32>,
+    /// The methods of templates that end here.
+    here: Span,
+    /// Of templates that end here with `/*`.
+    below: Span,
+}
+
+/// A part of a list.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    begin: u32,
+    end: u32,
+}
+
+impl Span {
+    /// Puts a part at the end of a list.
+    fn append<T>(list: &mut Vec<T>, part: impl IntoIterator<Item = T>) -> Self {
+        let begin = small(list.len());
+        list.extend(part);
+        Self { begin, end: small(list.len()) }
+    }
+
+    fn range(self) -> Range<usize> {
+        self.begin as usize..self.end as usize
+    }
+}
+
+/// There are 4,096 operations of 64 segments at most.
+fn small(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
+}
+
+/// A node as it grows.
+#[derive(Debug, Default)]
+struct Growing {
     /// Sorted, so that it can be searched.
     literals: Vec<(Box<str>, usize)>,
     mixed: Vec<(Pieces, usize)>,
-    variable: Option<usize>,
-    /// Of templates that end here.
-    here: Methods,
-    /// Of templates that end here with `/*`.
-    below: Methods,
+    /// Not the root, which is nobody's child.
+    variable: Option<NonZeroU32>,
+    here: Vec<Row>,
+    below: Vec<Row>,
 }
 
-#[derive(Debug, Default)]
-struct Methods(Vec<(Served, usize)>);
+/// A method, and the operation that serves it.
+type Row = (Served, u32);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Served {
@@ -61,73 +108,53 @@ impl Resources {
     pub fn new<'a>(
         operations: impl Iterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, (usize, ResourceError)> {
-        let mut resources = Self { nodes: vec![Node::default()] };
+        let mut nodes = vec![Growing::default()];
         for (index, (method, template)) in operations.enumerate() {
-            resources.insert(index, method, template).map_err(|error| (index, error))?;
+            insert(&mut nodes, index, method, template).map_err(|error| (index, error))?;
         }
-        Ok(resources)
+        Ok(Self::grown(nodes))
     }
 
-    fn insert(&mut self, index: usize, method: &str, template: &str) -> Result<(), ResourceError> {
-        let served = match method {
-            "*" => Served::All,
-            method => Served::One(usable(method)?),
-        };
-        let template = Template::parse(template)?;
-        let mut at = 0;
-        for segment in template.segments {
-            at = self.child(at, segment);
+    fn grown(growing: Vec<Growing>) -> Self {
+        let (mut nodes, mut literals, mut mixed, mut methods) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut texts = String::new();
+        for node in growing {
+            let named = node.literals.into_iter().map(|(text, child)| {
+                let begin = small(texts.len());
+                texts.push_str(&text);
+                (Span { begin, end: small(texts.len()) }, small(child))
+            });
+            nodes.push(Node {
+                literals: Span::append(&mut literals, named),
+                mixed: Span::append(&mut mixed, node.mixed.into_iter().map(|(it, child)| (it, small(child)))),
+                variable: node.variable,
+                here: Span::append(&mut methods, node.here),
+                below: Span::append(&mut methods, node.below),
+            });
         }
-        let node = &mut self.nodes[at];
-        let methods = if template.open { &mut node.below } else { &mut node.here };
-        if methods.0.iter().any(|(other, _)| *other == served) {
-            return Err(ResourceError::Twice);
+        Self {
+            nodes: nodes.into(),
+            literals: literals.into(),
+            texts: texts.into(),
+            mixed: mixed.into(),
+            methods: methods.into(),
         }
-        methods.0.push((served, index));
-        Ok(())
-    }
-
-    fn child(&mut self, at: usize, segment: Segment) -> usize {
-        let next = self.nodes.len();
-        let node = &mut self.nodes[at];
-        let child = match segment {
-            Segment::Literal(text) => match node.literals.binary_search_by(|(other, _)| other.cmp(&text)) {
-                Ok(position) => node.literals[position].1,
-                Err(position) => {
-                    node.literals.insert(position, (text, next));
-                    next
-                }
-            },
-            // The names of variables make no difference to what is matched, but pieces keep theirs.
-            Segment::Variable(_) => *node.variable.get_or_insert(next),
-            Segment::Mixed(pieces) => match node.mixed.iter().find(|(other, _)| *other == pieces) {
-                Some((_, child)) => *child,
-                None => {
-                    node.mixed.push((pieces, next));
-                    next
-                }
-            },
-        };
-        if child == next {
-            self.nodes.push(Node::default());
-        }
-        child
     }
 
     /// Finds the operation for a method on a canonical path. HEAD is served by GET's operation where
     /// nobody has declared it.
     pub fn find(&self, method: &Method, path: &str) -> Found {
         let rest = segments(path);
-        let exact = |methods: &Methods| methods.find(method);
-        if let Some(operation) = self.walk(0, rest, &mut |methods| exact(methods)) {
-            return Found::Operation(operation);
+        if let Some(operation) = self.walk(0, rest, &mut |methods| serving(methods, method)) {
+            return Found::Operation(operation as usize);
         }
         if method == Method::HEAD
-            && let Some(operation) = self.walk(0, rest, &mut |methods| methods.find(&Method::GET))
+            && let Some(operation) = self.walk(0, rest, &mut |methods| serving(methods, &Method::GET))
         {
-            return Found::Operation(operation);
+            return Found::Operation(operation as usize);
         }
-        match self.walk(0, rest, &mut |methods| methods.0.first().map(|(_, operation)| *operation)) {
+        match self.walk(0, rest, &mut |methods| methods.first().map(|(_, operation)| *operation)) {
             Some(_) => Found::OtherMethods,
             None => Found::Nothing,
         }
@@ -136,8 +163,9 @@ impl Resources {
     /// Whether an operation on this path names the method itself, rather than `*`.
     pub fn declares(&self, method: &Method, path: &str) -> bool {
         let wanted = Served::One(method.clone());
-        let named =
-            |methods: &Methods| methods.0.iter().find(|(served, _)| *served == wanted).map(|found| found.1);
+        let named = |methods: &[Row]| {
+            methods.iter().find(|(served, _)| *served == wanted).map(|(_, operation)| *operation)
+        };
         self.walk(0, segments(path), &mut |methods| named(methods)).is_some()
     }
 
@@ -145,7 +173,7 @@ impl Resources {
     pub fn methods(&self, path: &str) -> Vec<Method> {
         let mut all: Vec<Method> = Vec::new();
         self.walk(0, segments(path), &mut |methods| {
-            for (served, _) in &methods.0 {
+            for (served, _) in methods {
                 let served = match served {
                     Served::One(method) => std::slice::from_ref(method),
                     Served::All => &USUAL[..],
@@ -169,23 +197,20 @@ impl Resources {
     }
 
     /// Walks all matching templates, the most particular first, until `visit` is content with one.
-    fn walk(
-        &self,
-        at: usize,
-        rest: Option<&str>,
-        visit: &mut dyn FnMut(&Methods) -> Option<usize>,
-    ) -> Option<usize> {
-        let node = &self.nodes[at];
+    fn walk(&self, at: u32, rest: Option<&str>, visit: &mut dyn FnMut(&[Row]) -> Option<u32>) -> Option<u32> {
+        let node = &self.nodes[at as usize];
+        let (here, below) = (&self.methods[node.here.range()], &self.methods[node.below.range()]);
         let Some(rest) = rest else {
-            return visit(&node.here).or_else(|| visit(&node.below));
+            return visit(here).or_else(|| visit(below));
         };
         let (segment, after) = first(rest);
-        if let Ok(position) = node.literals.binary_search_by(|(other, _)| (**other).cmp(segment))
-            && let Some(found) = self.walk(node.literals[position].1, after, visit)
+        let literals = &self.literals[node.literals.range()];
+        if let Ok(position) = literals.binary_search_by(|(text, _)| self.texts[text.range()].cmp(segment))
+            && let Some(found) = self.walk(literals[position].1, after, visit)
         {
             return Some(found);
         }
-        for (pieces, child) in &node.mixed {
+        for (pieces, child) in &self.mixed[node.mixed.range()] {
             if pieces.matches(segment, |_, _| ())
                 && let Some(found) = self.walk(*child, after, visit)
             {
@@ -193,20 +218,73 @@ impl Resources {
             }
         }
         if let Some(child) = node.variable
-            && let Some(found) = self.walk(child, after, visit)
+            && let Some(found) = self.walk(child.get(), after, visit)
         {
             return Some(found);
         }
-        visit(&node.below)
+        visit(below)
     }
 }
 
-impl Methods {
-    fn find(&self, method: &Method) -> Option<usize> {
-        let one = self.0.iter().find(|(served, _)| matches!(served, Served::One(one) if one == method));
-        let all = || self.0.iter().find(|(served, _)| *served == Served::All && USUAL.contains(method));
-        one.or_else(all).map(|(_, operation)| *operation)
+/// Adds an operation to a trie that grows.
+fn insert(nodes: &mut Vec<Growing>, index: usize, method: &str, template: &str) -> Result<(), ResourceError> {
+    let served = match method {
+        "*" => Served::All,
+        method => Served::One(usable(method)?),
+    };
+    let template = Template::parse(template)?;
+    let mut at = 0;
+    for segment in template.segments {
+        at = child(nodes, at, segment);
     }
+    let node = &mut nodes[at];
+    let methods = if template.open { &mut node.below } else { &mut node.here };
+    if methods.iter().any(|(other, _)| *other == served) {
+        return Err(ResourceError::Twice);
+    }
+    methods.push((served, small(index)));
+    Ok(())
+}
+
+/// The child of a node for a segment, made if there is none.
+fn child(nodes: &mut Vec<Growing>, at: usize, segment: Segment) -> usize {
+    let next = nodes.len();
+    let node = &mut nodes[at];
+    let child = match segment {
+        Segment::Literal(text) => match node.literals.binary_search_by(|(other, _)| other.cmp(&text)) {
+            Ok(position) => node.literals[position].1,
+            Err(position) => {
+                node.literals.insert(position, (text, next));
+                next
+            }
+        },
+        // The names of variables make no difference to what is matched, but pieces keep theirs.
+        Segment::Variable(_) => match node.variable {
+            Some(child) => child.get() as usize,
+            None => {
+                node.variable = NonZeroU32::new(small(next));
+                next
+            }
+        },
+        Segment::Mixed(pieces) => match node.mixed.iter().find(|(other, _)| *other == pieces) {
+            Some((_, child)) => *child,
+            None => {
+                node.mixed.push((pieces, next));
+                next
+            }
+        },
+    };
+    if child == next {
+        nodes.push(Growing::default());
+    }
+    child
+}
+
+/// The operation among these that serves a method: by name, or as one of the usual.
+fn serving(methods: &[Row], method: &Method) -> Option<u32> {
+    let one = methods.iter().find(|(served, _)| matches!(served, Served::One(one) if one == method));
+    let all = || methods.iter().find(|(served, _)| *served == Served::All && USUAL.contains(method));
+    one.or_else(all).map(|(_, operation)| *operation)
 }
 
 /// What follows the first slash; nothing for the root. One trailing slash makes no difference.

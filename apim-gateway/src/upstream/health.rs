@@ -48,7 +48,7 @@ impl Checks {
     pub(super) fn watch(&self, group: &Arc<Group>) -> Result<(), BuildError> {
         let Some(rule) = &group.health else { return Ok(()) };
         for member in 0..group.members.len() {
-            let rule = Arc::new(rule.clone());
+            let rule = Arc::new(HealthCheck::clone(rule));
             self.add(Box::pin(watch(Arc::downgrade(group), rule, member, self.turns.clone())))?;
         }
         Ok(())
