@@ -48,6 +48,8 @@ pub struct Limits {
     pub connections_per_client: Option<usize>,
     /// Requests at once on one HTTP/2 connection.
     pub streams: Option<u32>,
+    /// Requests on one connection, one after the other, after which it is closed.
+    pub requests_per_connection: Option<u32>,
 }
 
 /// hyper takes no smaller buffer.
@@ -79,6 +81,7 @@ impl Limits {
             ("requests", self.requests == Some(0)),
             ("connections_per_client", self.connections_per_client == Some(0)),
             ("streams", self.streams == Some(0)),
+            ("requests_per_connection", self.requests_per_connection == Some(0)),
         ] {
             check(name, !is_zero, "at least 1");
         }
@@ -100,6 +103,7 @@ impl Limits {
             requests: self.requests.unwrap_or(usual.requests),
             connections_per_client: self.connections_per_client.or(usual.connections_per_client),
             streams: self.streams.unwrap_or(usual.streams),
+            requests_per_connection: self.requests_per_connection.or(usual.requests_per_connection),
         })
     }
 }

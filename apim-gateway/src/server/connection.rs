@@ -303,7 +303,7 @@ pub(super) async fn answer<S: Serve>(
         }
     } else if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         seen.slot.hand_over();
-    } else if h1 && (stage.load(Relaxed) != SERVING || seen.slot.is_ambiguous()) {
+    } else if h1 && (stage.load(Relaxed) != SERVING || seen.slot.is_ambiguous() || seen.slot.is_spent()) {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response.map(|body| Leaving::served(body, flight))
@@ -394,7 +394,8 @@ async fn watch<S, T, F, B>(
                     return Poll::Ready(());
                 }
             }
-            if asked || (goodbye.is_none() && shared.stage.load(Relaxed) < LEAVING) {
+            let leaves = shared.stage.load(Relaxed) >= LEAVING || slot.is_spent();
+            if asked || (goodbye.is_none() && !leaves) {
                 return Poll::Pending;
             }
             asked = true;

@@ -148,6 +148,10 @@ pub struct Limits {
     pub body_bytes: u64,
     /// Requests at once on one HTTP/2 connection. Default 200.
     pub streams: u32,
+    /// Requests on one connection, one after the other: with the answer to the last it is closed, so that clients
+    /// spread anew over whatever stands behind an address. Over HTTP/2 the client is told to go, and a few that are on
+    /// their way are answered too. Default: as many as the client likes.
+    pub requests_per_connection: Option<u32>,
     /// How long requests in flight may take once shutdown has begun. WebSockets are closed at its beginning, with code
     /// 1001. Default 30 s.
     pub drain_timeout: Duration,
@@ -168,6 +172,7 @@ impl Default for Limits {
             connections_per_client: None,
             body_bytes: u64::MAX,
             streams: 200,
+            requests_per_connection: None,
             drain_timeout: Duration::from_secs(30),
         }
     }

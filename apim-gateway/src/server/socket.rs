@@ -28,6 +28,8 @@ pub(super) struct Slot {
     pub(super) gauge: Arc<Gauge>,
     limits: Limits,
     in_flight: AtomicU32,
+    /// Requests so far, where their number is limited.
+    begun: AtomicU32,
     reading_head: AtomicBool,
     ambiguous: AtomicBool,
     handed_over: AtomicBool,
@@ -48,6 +50,7 @@ impl Slot {
             gauge,
             limits,
             in_flight: AtomicU32::new(0),
+            begun: AtomicU32::new(0),
             reading_head: AtomicBool::new(!multiplexed),
             ambiguous: AtomicBool::new(false),
             handed_over: AtomicBool::new(multiplexed),
@@ -61,6 +64,9 @@ impl Slot {
     /// A request's head has been read.
     pub(super) fn begin(&self) {
         self.gauge.begin();
+        if self.limits.requests_per_connection.is_some() {
+            self.begun.store(self.begun.load(Relaxed).saturating_add(1), Relaxed);
+        }
         self.reading_head.store(false, Relaxed);
         self.stay();
     }
@@ -88,6 +94,11 @@ impl Slot {
 
     pub(super) fn is_idle(&self) -> bool {
         self.in_flight.load(Relaxed) == 0
+    }
+
+    /// Whether it has had as many requests as it may have.
+    pub(super) fn is_spent(&self) -> bool {
+        self.limits.requests_per_connection.is_some_and(|most| self.begun.load(Relaxed) >= most)
     }
 
     /// Whether a head has been seen that two servers could read in two ways.

@@ -111,3 +111,38 @@ async fn who_is_slow_is_not_waited_for() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_connection_has_so_many_requests_if_that_is_wanted() {
+    let mut plan = Plan::to(format!("http://{}", answering(OK).await));
+    plan.server.limits.requests_per_connection = Some(3);
+    let gateway = plan.start();
+    let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let mut client = gateway.connect().await;
+    for last in [false, false, true] {
+        let got = client.ask(get).await;
+        assert_eq!((got.status(), got.header("connection") == Some("close")), ("200", last));
+    }
+    assert!(client.is_closed().await);
+    // Those that were sent ahead are not answered, and the client has been told.
+    let mut hasty = gateway.connect().await;
+    hasty.send(get.repeat(5)).await;
+    for last in [false, false, true] {
+        assert_eq!(hasty.message().await.header("connection") == Some("close"), last);
+    }
+    assert!(hasty.next().await.is_none());
+
+    let tcp = tokio::net::TcpStream::connect(gateway.http()).await.unwrap();
+    let handshake = hyper::client::conn::http2::Builder::new(hyper_util::rt::TokioExecutor::new())
+        .handshake(hyper_util::rt::TokioIo::new(tcp));
+    let (mut client, connection) = handshake.await.unwrap();
+    let connection = tokio::spawn(connection);
+    let empty = http_body_util::Empty::<bytes::Bytes>::new;
+    for _ in 0..3 {
+        let request = http::Request::get("http://a/").body(empty()).unwrap();
+        assert_eq!(client.send_request(request).await.unwrap().status(), 200);
+    }
+    tokio::time::timeout(LIMIT, connection).await.unwrap().unwrap().unwrap();
+    let request = http::Request::get("http://a/").body(empty()).unwrap();
+    assert!(client.send_request(request).await.is_err());
+}
