@@ -1,6 +1,8 @@
 //! A worker that is asked for more than it can do goes on doing what it can.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use apim_core::{Body, Peer, Shutdown, Worker};
@@ -17,9 +19,11 @@ use crate::gateway::page::Page;
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 /// What a request costs: the worker's time, or only its client's.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum Costs {
     Work(Duration),
+    /// Work of so many milliseconds, as the test says at the time.
+    Varying(Arc<AtomicU64>),
     Patience(Duration),
 }
 
@@ -27,16 +31,19 @@ impl Serve for Costs {
     type Body = Body;
 
     async fn serve(&self, _: Request<Body>, _: Peer, _: Worker) -> Response<Body> {
-        match *self {
-            Self::Work(time) => {
-                let began = Instant::now();
-                while began.elapsed() < time {
-                    std::hint::spin_loop();
-                }
-            }
-            Self::Patience(time) => tokio::time::sleep(time).await,
+        match self {
+            Self::Work(time) => work(*time),
+            Self::Varying(millis) => work(Duration::from_millis(millis.load(Relaxed))),
+            Self::Patience(time) => tokio::time::sleep(*time).await,
         }
         Response::new(Body::from("ok"))
+    }
+}
+
+fn work(time: Duration) {
+    let began = Instant::now();
+    while began.elapsed() < time {
+        std::hint::spin_loop();
     }
 }
 
@@ -159,9 +166,12 @@ async fn neither_are_a_few_whatever_the_line_they_make() {
 }
 
 #[tokio::test]
-async fn when_the_crowd_is_gone_nobody_is_refused_any_more() {
-    let (address, _stop) = start(DEAR, |_| {});
+async fn when_there_is_less_to_do_nobody_is_refused_any_more() {
+    let millis = Arc::new(AtomicU64::new(2));
+    let (address, _stop) = start(Costs::Varying(millis.clone()), |_| {});
     assert!(crowd(address, 200, Duration::from_secs(1)).await.refused > 0);
+    // As many ask as would be refused if they were still dear.
+    millis.store(0, Relaxed);
     let patience = Instant::now() + LIMIT;
     while crowd(address, 40, Duration::from_millis(50)).await.refused > 0 {
         assert!(Instant::now() < patience, "still refused");
