@@ -15,8 +15,8 @@ use super::{ReadError, names};
 /// How many header lines are read without an allocation.
 const USUAL: usize = 100;
 
-/// Room for a header that is added on the way.
-const ADDED: usize = 1;
+/// Room for headers that are added to a request on its way: its ids.
+const ADDED: usize = 2;
 
 /// How many lines the smallest table has room for that is worth making. A larger one, of more than a kilobyte, costs
 /// the allocator several times as much.
@@ -54,7 +54,7 @@ pub(crate) fn request(head: &Bytes, most: usize) -> Result<Asked, ReadError> {
         let target = head.slice_ref(parsed.path.unwrap_or_default().as_bytes());
         parts.uri =
             Uri::from_maybe_shared(target).map_err(|_| ReadError::Malformed("the target is no URI"))?;
-        let (headers, framing) = headers(head, parsed.headers)?;
+        let (headers, framing) = headers(head, parsed.headers, ADDED)?;
         parts.headers = headers;
         let body = framing.of_request(parts.version);
         let persistent = framing.is_persistent(parts.version);
@@ -72,7 +72,7 @@ pub(crate) fn response(head: &Bytes, method: &Method) -> Result<Answered, ReadEr
         parts.version = version(parsed.version);
         parts.status = StatusCode::from_u16(parsed.code.unwrap_or_default())
             .map_err(|_| ReadError::Malformed("the status is none"))?;
-        let (headers, framing) = headers(head, parsed.headers)?;
+        let (headers, framing) = headers(head, parsed.headers, 0)?;
         parts.headers = headers;
         let (body, sure) = framing.of_response(method, parts.status)?;
         let persistent = sure && framing.is_persistent(parts.version) && body != Decoder::UntilEnd;
@@ -132,9 +132,9 @@ struct Framing {
 }
 
 /// Copies no value: each is a piece of the head.
-fn headers(head: &Bytes, lines: &[Header<'_>]) -> Result<(HeaderMap, Framing), ReadError> {
+fn headers(head: &Bytes, lines: &[Header<'_>], added: usize) -> Result<(HeaderMap, Framing), ReadError> {
     let mut framing = Framing::default();
-    let mut headers = HeaderMap::with_capacity((lines.len() + ADDED).max(LEAST));
+    let mut headers = HeaderMap::with_capacity((lines.len() + added).max(LEAST));
     names::with(|names| {
         for line in lines {
             let name = names
