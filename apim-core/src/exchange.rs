@@ -331,7 +331,8 @@ pub struct Context {
     pub correlation_id: Option<HeaderValue>,
     /// The client's end of the connection.
     pub peer: Peer,
-    /// The client's address: the peer's, or what a trusted proxy says it is.
+    /// The client's address: the peer's, or what a trusted proxy says it is. `0.0.0.0` where whoever embeds the gateway
+    /// has told of no peer: all callers share it then.
     pub client_ip: IpAddr,
     /// Which worker handles it.
     pub worker: Worker,
@@ -341,7 +342,7 @@ pub struct Context {
     pub started: Instant,
     /// The client's method.
     pub method: Method,
-    /// The client's target, with its path normalised.
+    /// The client's target, with its path normalised: the API's context and version, then the operation's path.
     pub uri: Uri,
     /// The client's `User-Agent`.
     pub user_agent: Option<HeaderValue>,

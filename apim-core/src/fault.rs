@@ -18,7 +18,21 @@ const LONGEST_DETAIL: usize = 1024;
 
 /// A stable number for one kind of refusal, with the status and the message that go with it.
 ///
-/// The numbers, statuses and texts are WSO2's (spec: gateway-errors), since clients look for them.
+/// The numbers, statuses and texts are WSO2's (spec: gateway-errors), since clients look for them. Those from 990,000
+/// are free for whoever extends the gateway:
+///
+/// ```
+/// use apim_core::fault::{Code, Shape};
+/// use http::StatusCode;
+///
+/// const QUOTA: Code = Code {
+///     number: 990_001,
+///     status: StatusCode::TOO_MANY_REQUESTS,
+///     message: "Quota used up",
+///     shape: Shape::Plain,
+/// };
+/// # let _ = QUOTA;
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Code {
     /// As in the `code` member of the body.
@@ -254,7 +268,8 @@ impl Fault {
         self
     }
 
-    /// Says when it is worth trying again.
+    /// Says when it is worth trying again: in `Retry-After`, and in WSO2's JSON as `nextAccessTime` and by the words
+    /// ` .You can access API after …` behind the description, since its clients look for them.
     #[must_use]
     pub fn retry_at(mut self, at: Timestamp) -> Self {
         self.0.retry_at = Some(at);

@@ -127,9 +127,15 @@
 //! # Its test
 //!
 //! `testing::Chain` (feature `testing`) runs links in front of a backend that records; nothing listens, nothing waits,
-//! and time passes when the test says so.
+//! and time passes when the test says so. What it answers has `status()`, `text()` and `fault()`; the rest is in its own
+//! documentation, `cargo doc -p apim-core --no-deps --features testing`.
 //!
 //! ```ignore
+//! use apim_core::testing::{Chain, ManualClock, provide};
+//! use apim_core::{Link, Parts, Principal};
+//! use http::Request;
+//! use serde_json::json;
+//!
 //! #[tokio::test]
 //! async fn a_user_has_so_many_calls_in_a_minute() {
 //!     let clock = Arc::new(ManualClock::default());
@@ -177,14 +183,22 @@
 //!   - use: authentication
 //!   - use: subscription
 //!   - use: authorization
+//!   - use: deny-caller
 //!   - use: user-quota
 //!     calls: 100
 //!   - use: throttle
 //!   - use: headers
 //! ```
 //!
+//! In code, `apim_gateway::chain::usual()` is the usual list, to be changed instead of written anew:
+//!
+//! ```ignore
+//! let mut handlers = chain::usual();
+//! handlers.insert(9, Entry::new("user-quota").with("calls", 100));
+//! ```
+//!
 //! An unknown name, an unknown key, a value that does not fit, and what `build` refuses: each refuses the start (or the
-//! deployment of the API) and says where it stands, as `gateway.handlers[8].user-quota.calls: …`.
+//! deployment of the API) and says where it stands, as `gateway.handlers[9].user-quota.calls: …`.
 //! What an API is refused for stands in the report that `Gateway::load` and `Gateway::apply` return: look at it.
 //! `Gateway::builder()….schema::<config::File>()` is the JSON Schema of the file, with everything installed.
 //!

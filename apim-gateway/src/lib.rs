@@ -77,7 +77,23 @@
 //!
 //! A [`Gateway`] is a tower service over any body, so that axum, hyper or anything else can serve it. Whoever accepts the
 //! connection puts an [`apim_core::Peer`] among each request's extensions; without one the caller's address is unknown, to
-//! logs, deny policies and the backend. [`server`] does so, and bounds what clients may do; another server has to see to that.
+//! logs, deny policies and the backend, and all callers seem to be one. [`server`] does so, and bounds what clients may do;
+//! another server has to see to that. In axum, beside routes of its own:
+//!
+//! ```ignore
+//! use tower::ServiceExt as _;
+//!
+//! let gateway = gateway.map_request(|mut request: Request| {
+//!     if let Some(&ConnectInfo(address)) = request.extensions().get::<ConnectInfo<SocketAddr>>() {
+//!         request.extensions_mut().insert(Peer { address, tls: false });
+//!     }
+//!     request
+//! });
+//! let app = Router::new().route("/health", get(|| async { "well" })).route_service("/api/{*rest}", gateway);
+//! axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?;
+//! ```
+//!
+//! `route_service` keeps the path, so the contexts of APIs begin with `/api`; `nest_service` takes `/api` off.
 
 pub mod access_log;
 mod address;

@@ -24,7 +24,8 @@ use crate::{BoxError, BoxFuture};
 ///
 /// # Errors
 ///
-/// As a gateway would report them: a configuration that does not fit, an unknown key, the plug-in's refusal.
+/// As a gateway would report them, with the plug-in's name in front, as `sunset.date: …`: a configuration that does not
+/// fit, an unknown key, the plug-in's refusal.
 ///
 /// # Panics
 ///

@@ -194,6 +194,9 @@ impl Provide<Link> for Authentication {
 }
 
 /// Lets everybody in, as nobody. For gateways in front of which somebody else authenticates.
+///
+/// It stands in place of `authentication`, `subscription` and `authorization`: the principal behind it has no
+/// application, so the others would refuse it. A list of links without any of them is accepted, and refuses every call.
 #[derive(Debug)]
 pub struct Anonymous(Principal);
 

@@ -32,6 +32,20 @@ use crate::observer::Observers;
 /// reason: CORS comes first, so that browsers can read what the others refuse; what needs no credential is
 /// decided before credentials are looked at; nobody is counted who was not let in; and what backends may
 /// believe is settled last, when nobody needs the originals any more.
+///
+/// | Name | What it does |
+/// |---|---|
+/// | `analytics` | counts the call, and has its event written |
+/// | `cors` | cross-origin rules, preflights |
+/// | `resource` | no such operation, no such method |
+/// | `api-status` | an API that is blocked or retired |
+/// | `deny` | deny policies on the API and the address |
+/// | `authentication` | who calls: token, API key, client certificate |
+/// | `subscription` | whether the caller's application has subscribed |
+/// | `authorization` | the operation's scopes |
+/// | `deny-caller` | deny policies on the application and the user |
+/// | `throttle` | limits |
+/// | `headers` | what the backend may believe |
 pub const USUAL: [&str; 11] = [
     "analytics",
     "cors",

@@ -77,6 +77,10 @@ fn version_1(bytes: &[u8]) -> Result<Parsed, Malformed> {
         return Ok(Parsed::More(if bytes.last() == Some(&b'\r') { 1 } else { 2 }));
     };
     let line = bytes.get(..end).and_then(|line| std::str::from_utf8(line).ok()).ok_or(Malformed)?;
+    // Refused as it is while its end has not come: how the bytes arrive makes no difference.
+    if line.contains('\n') {
+        return Err(Malformed);
+    }
     let length = end + 2;
     let mut words = line.split(' ').skip(1);
     let family = words.next().ok_or(Malformed)?;
@@ -215,6 +219,7 @@ mod tests {
             "PROXY TCP4 1.1.1.1 2.2.2.2 +1 2\r\n",
             "PROXY TCP4 1.1.1.1 2.2.2.2 01 2\r\n",
             "PROXY TCP4 1.1.1.1 2.2.2.2 1 2\n",
+            "PROXY UNKNOWN a\nb\r\n",
             "PROXY UDP4 1.1.1.1 2.2.2.2 1 2\r\n",
             &long,
         ] {

@@ -44,3 +44,12 @@ async fn mistakes_are_told_with_their_place() {
         assert!(!text.is_empty() && text.contains(place), "{yaml}: {text}");
     }
 }
+
+/// The list in the guide is copied, and what is missing from it is missing from gateways.
+#[test]
+fn the_guides_list_of_handlers_is_the_usual_one_with_one_more() {
+    let guide = include_str!("../../../../apim-core/src/guide.rs");
+    let named = guide.lines().filter_map(|line| line.strip_prefix("//!   - use: "));
+    let named: Vec<_> = named.filter(|name| *name != "user-quota").collect();
+    assert_eq!(named, apim_gateway::chain::USUAL);
+}
