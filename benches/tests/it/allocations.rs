@@ -4,8 +4,8 @@ use benches::report::Heap;
 #[global_allocator]
 static HEAP: &Heap = &stats_alloc::INSTRUMENTED_SYSTEM;
 
-/// hyper's six (two read buffers with their counts, a channel for the response and one for its body), the
-/// context, and the response's body. Paths, ids and events come from blocks, of which a few are made.
+/// Two for each of the two maps of headers, the context, and the response's body. Heads, paths, ids and events come from
+/// blocks, of which a few are made.
 const MOST: f64 = 8.1;
 
 #[test]

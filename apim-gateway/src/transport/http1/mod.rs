@@ -117,7 +117,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
                 {
                     let (head, rest) = bytes.split_at(end);
                     input.extend_from_slice(rest);
-                    return Poll::Ready(Ok(Some(Some(Bytes::copy_from_slice(&head[begin..])))));
+                    return Poll::Ready(Ok(Some(Some(scratch::copy(&head[begin..])))));
                 }
                 input.extend_from_slice(bytes);
                 // Looked at again as a whole.
