@@ -52,7 +52,7 @@ pub struct Limits {
     pub requests_per_connection: Option<u32>,
 }
 
-/// hyper takes no smaller buffer.
+/// Cookies and a token have to fit.
 const SMALLEST_HEAD: usize = 8 << 10;
 
 impl Limits {

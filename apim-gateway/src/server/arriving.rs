@@ -101,6 +101,11 @@ impl Intake {
         self.broken || lock(&self.flow).unread
     }
 
+    /// The answer begins: it is too late for `100 Continue`, which would be taken for a part of it.
+    pub(super) fn answered(&mut self) {
+        self.expects = false;
+    }
+
     /// Reads what the reader waits for.
     pub(super) fn poll<T>(&mut self, cx: &mut Context<'_>, wire: &mut Wire<T>, slot: &Slot) -> Turn
     where

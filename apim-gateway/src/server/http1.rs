@@ -173,6 +173,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Talk<T> {
         }
     }
 
+    /// Sees to the request's body, or to whether the client is still there.
     fn poll_intake(&mut self, cx: &mut Context<'_>) -> Turn {
         if let Some(intake) = &mut self.intake
             && !intake.is_ended()
@@ -203,12 +204,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Talk<T> {
         std::future::poll_fn(|cx| {
             if leaving.is_none() {
                 stays &= self.can_go_on(cx);
+                if let Some(intake) = &mut self.intake {
+                    intake.answered();
+                }
             }
-            // The rest of the request may be what the answer is made of.
-            while let Some(intake) = &mut self.intake
-                && !intake.is_ended()
-                && intake.poll(cx, &mut self.wire, &self.slot) == Turn::Moved
-            {}
             loop {
                 ready!(self.wire.poll_flush(cx))?;
                 if leaving.as_ref().is_some_and(Outgoing::is_ended) {
@@ -229,23 +228,18 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Talk<T> {
                     self.wire.write(cx, out, data, tail)?;
                     Ok(wrote || leaving.is_ended())
                 })?;
+                // The rest of the request may be what the answer is made of.
                 if !wrote {
-                    return self.poll_client(cx);
+                    match self.poll_intake(cx) {
+                        Turn::Moved => {}
+                        Turn::Still => return Poll::Pending,
+                        Turn::Gone => return Poll::Ready(Err(Gone)),
+                    }
                 }
             }
         })
         .await?;
         Ok(stays)
-    }
-
-    /// Never ready, unless the client has gone.
-    fn poll_client<R>(&mut self, cx: &mut Context<'_>) -> Poll<Result<R, Gone>> {
-        let reads = self.intake.as_ref().is_some_and(|intake| !intake.is_ended());
-        if !reads && self.wire.poll_gone(cx, AHEAD).is_ready() {
-            Poll::Ready(Err(Gone))
-        } else {
-            Poll::Pending
-        }
     }
 
     /// Whether another request can follow the one that is being answered, as far as is known now.

@@ -120,7 +120,7 @@ impl Default for UpstreamConfig {
 /// Connections to backends. Cheap to clone; all clones share them.
 ///
 /// Each worker has connections of its own. Under a runtime with many threads every request says worker 0 and
-/// they share; a connection's own task runs wherever the runtime puts it.
+/// they share. A connection by HTTP/1.1 is run by whoever uses it, one by HTTP/2 by a task of its own.
 #[derive(Clone)]
 pub struct Upstream(Arc<Inner>);
 

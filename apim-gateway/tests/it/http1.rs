@@ -3,7 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use crate::bench::{OK, Plan, answering, backend, echoing_heads};
+use apim_core::{Body, Peer, Shutdown, Worker};
+use apim_gateway::server::{Serve, Server, ServerConfig};
+use http::{Request, Response};
+
+use crate::bench::{OK, Plan, Wire, answering, backend, echoing_heads};
 
 #[tokio::test]
 async fn a_connection_serves_many_requests_and_so_does_the_backends() {
@@ -156,4 +160,30 @@ async fn a_request_without_a_body_is_sent_again_when_an_open_connection_turns_ou
     // A POST may have been acted upon, so it is not.
     let got = client.ask("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx").await;
     assert_eq!((got.status(), got.text()), ("502", "101505"));
+}
+
+/// Answers with what it is sent.
+#[derive(Clone)]
+struct Echo;
+
+impl Serve for Echo {
+    type Body = Body;
+
+    async fn serve(&self, request: Request<Body>, _: Peer, _: Worker) -> Response<Body> {
+        Response::new(request.into_body())
+    }
+}
+
+#[tokio::test]
+async fn once_an_answer_has_begun_nobody_is_told_to_continue() {
+    let mut config = ServerConfig::default();
+    config.http = Some(([127, 0, 0, 1], 0).into());
+    let bound = Server::new(Echo, config).bind().unwrap();
+    let mut client = Wire::connect(bound.http_addr().unwrap()).await;
+    tokio::spawn(bound.run(Shutdown::new(std::future::pending())));
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n").await;
+    // The body is asked for by whoever writes the answer, whose head is there by then.
+    assert!(client.head().await.unwrap().starts_with("HTTP/1.1 200"));
+    client.send("hello").await;
+    assert_eq!(client.take(5).await.unwrap(), b"hello");
 }

@@ -177,6 +177,28 @@ async fn an_upload_that_goes_on_after_the_answer_has_begun_does_not_shorten_it()
 }
 
 #[tokio::test]
+async fn an_upload_goes_on_after_the_answer_has_begun_without_a_word_from_the_backend() {
+    let address = backend(|_, mut wire| async move {
+        wire.head().await.unwrap();
+        wire.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello").await;
+        wire.take(12).await.unwrap();
+        wire.send("world").await;
+    })
+    .await;
+    let gateway = Plan::to(format!("http://{address}")).start();
+    let mut client = gateway.connect().await;
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 12\r\n\r\nabc").await;
+    assert!(client.head().await.unwrap().starts_with("HTTP/1.1 200"));
+    assert_eq!(client.take(5).await.unwrap(), b"hello");
+    for piece in ["def", "ghi", "jkl"] {
+        // Far enough apart to arrive one by one.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        client.send(piece).await;
+    }
+    assert_eq!(client.take(5).await.unwrap(), b"world");
+}
+
+#[tokio::test]
 async fn nobody_waits_behind_bytes_that_a_backend_has_answered_and_not_taken() {
     // The first connection answers a head and takes nothing of what follows.
     let listener = small_listener();
@@ -201,7 +223,7 @@ async fn nobody_waits_behind_bytes_that_a_backend_has_answered_and_not_taken() {
     plan.server.workers = 1;
     plan.endpoint.timeout_ms = 2_000;
     let gateway = plan.start();
-    // More than the system takes off the gateway's hands, and less than hyper does off the client's.
+    // More than the system takes off the gateway's hands.
     let size = room().await + 200_000;
     let mut slow = gateway.connect().await;
     slow.send(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n")).await;
