@@ -7,10 +7,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::BoxError;
+pub use crate::claims_set::ClaimsSet;
 use crate::clock::Timestamp;
 use crate::fault::Fault;
 use crate::handler::Step;
-use crate::model::{ClientId, KeyManagerName, Scope, Tenant, TokenId, UserName};
+use crate::model::{Audience, ClientId, KeyManagerName, Scope, Tenant, TokenId, UserName};
 use crate::secret::Secret;
 use crate::worker::Worker;
 
@@ -152,7 +153,7 @@ pub struct Claims {
     /// The key manager that vouches for it.
     pub key_manager: KeyManagerName,
     /// `iss`.
-    pub issuer: String,
+    pub issuer: Arc<str>,
     /// `sub`: the user, or for application tokens the owner.
     pub subject: UserName,
     /// The OAuth client it was issued to (`azp` or what the key manager calls it).
@@ -160,7 +161,7 @@ pub struct Claims {
     /// Scopes, in the token's order.
     pub scopes: Vec<Scope>,
     /// `aud`.
-    pub audiences: Vec<String>,
+    pub audiences: Vec<Audience>,
     /// `jti`, if it has one.
     pub id: Option<TokenId>,
     /// `iat`, if it has one.
@@ -170,7 +171,7 @@ pub struct Claims {
     /// Whether it speaks for an application or for a user (`aut`).
     pub kind: TokenKind,
     /// All its claims, as they were.
-    pub all: serde_json::Map<String, serde_json::Value>,
+    pub all: ClaimsSet,
 }
 
 impl Claims {
@@ -184,7 +185,7 @@ impl Claims {
         expires_at: Timestamp,
     ) -> Self {
         Self {
-            issuer: key_manager.to_string(),
+            issuer: key_manager.as_str().into(),
             key_manager,
             subject,
             client,
@@ -194,7 +195,7 @@ impl Claims {
             issued_at: None,
             expires_at,
             kind: TokenKind::Application,
-            all: serde_json::Map::new(),
+            all: ClaimsSet::default(),
         }
     }
 

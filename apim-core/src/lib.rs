@@ -70,6 +70,7 @@ pub use async_trait::async_trait;
 pub mod analytics;
 pub mod body;
 pub mod civil;
+mod claims_set;
 pub mod clock;
 pub mod event;
 pub mod exchange;

@@ -126,11 +126,12 @@ impl Recipe {
         let verifier = match verifier {
             Some(other) => other,
             None => {
-                let usual = kept.verifier.take().filter(|usual| usual.leeway() == config.leeway);
+                let wanted = (config.leeway, config.token_memory);
+                let usual = kept.verifier.take().filter(|usual| (usual.leeway(), usual.room()) == wanted);
                 let usual = usual.unwrap_or_else(|| {
-                    let trust = Arc::new(self.current.clone());
-                    let verifier = JwtVerifier::new(trust, self.clock.clone(), config.leeway, self.workers);
-                    Arc::new(verifier)
+                    let (trust, clock) = (Arc::new(self.current.clone()), self.clock.clone());
+                    let (leeway, room) = wanted;
+                    Arc::new(JwtVerifier::with_room(trust, clock, leeway, self.workers, room))
                 });
                 kept.verifier = Some(usual.clone());
                 usual

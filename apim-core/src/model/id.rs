@@ -28,6 +28,12 @@ macro_rules! text {
                 Self(text.into())
             }
 
+            /// The same as [`new`](Self::new), for texts that are read again and again: one that this thread has
+            /// read lately is found, and takes no memory of its own.
+            pub fn shared(text: &str) -> Self {
+                Self(TEXTS.with_borrow_mut(|texts| texts.share(text)))
+            }
+
             /// The text.
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -94,6 +100,8 @@ text! {
     SubscriptionId
     /// Identifies an OAuth client; WSO2 calls it the consumer key.
     ClientId
+    /// Who a token is meant for (RFC 7519 section 4.1.3).
+    Audience
     /// Identifies a deny policy.
     DenyId
     /// Identifies an API key; not the key itself.

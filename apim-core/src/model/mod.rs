@@ -25,8 +25,8 @@ pub use application::{
 pub use backend::{BackendSecret, BackendTls, Dynamic, EndpointSecurity, KeyPlace, Lambda, TokenGrant};
 pub use endpoint::{Balance, Endpoint, Endpoints, Member};
 pub use id::{
-    ApiId, ApplicationId, ClientId, DenyId, KeyId, KeyManagerName, PolicyName, Role, Scope, SubscriptionId,
-    Tenant, TokenId, UserName,
+    ApiId, ApplicationId, Audience, ClientId, DenyId, KeyId, KeyManagerName, PolicyName, Role, Scope,
+    SubscriptionId, Tenant, TokenId, UserName,
 };
 pub use log::{InvalidLogLevel, LogLevel, LogSetting, OperationLog};
 pub use policy::{Policy, PolicyKind, Quota};

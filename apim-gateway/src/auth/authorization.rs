@@ -71,14 +71,15 @@ impl Filter for Authorization {
 
 fn audience(api: &Api, claims: &Claims) -> Result<(), Fault> {
     let wanted = &api.audiences;
-    if wanted.is_empty() || wanted.iter().any(|audience| claims.audiences.contains(audience)) {
+    let meant = |audience: &String| claims.audiences.iter().any(|other| other.as_str() == audience);
+    if wanted.is_empty() || wanted.iter().any(meant) {
         return Ok(());
     }
     Err(Fault::new(fault::WRONG_AUDIENCE)
         .because("The access token does not allow you to access the requested resource")
         .rule("api.audiences")
         .wanted(Fact::list(wanted.iter().cloned()))
-        .found(Fact::list(claims.audiences.iter().cloned())))
+        .found(Fact::list(&claims.audiences)))
 }
 
 impl Provide<Link> for Authorization {

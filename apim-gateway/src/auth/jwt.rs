@@ -5,42 +5,59 @@
 //! it is signed by the right key.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::time::Duration;
 
-use apim_core::key_manager::TokenKind;
-use apim_core::model::{ClientId, Scope, TokenId, UserName};
+use apim_core::key_manager::{ClaimsSet, TokenKind};
+use apim_core::model::{Audience, ClientId, Scope, TokenId, UserName};
 use apim_core::{Claims, Fault, Timestamp, fault};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
-use serde_json::{Map, Value};
+use serde::de::IgnoredAny;
+use smallvec::SmallVec;
 
+use super::claims::{Members, Said};
 use super::keys::{Algorithm, KeySet};
 
 /// Bytes of a token that are looked at.
 const LONGEST: usize = 16 * 1024;
 
+/// A token whose three parts are decoded; what is usual has room without an allocation.
+#[derive(Debug)]
+pub struct Decoded<'a> {
+    signed: &'a str,
+    header: SmallVec<[u8; 128]>,
+    claims: SmallVec<[u8; 1024]>,
+    signature: SmallVec<[u8; 512]>,
+}
+
 /// A token that has been taken apart, and not yet believed.
 #[derive(Debug)]
 pub struct Unverified<'a> {
     signed: &'a str,
-    signature: Vec<u8>,
-    header: Header,
-    claims: Map<String, Value>,
+    signature: &'a [u8],
+    header: Header<'a>,
+    text: &'a str,
+    claims: Members<'a>,
 }
 
 /// What is read of a token's header. A repeated member is an error; keys and URLs of keys that a token
 /// brings along (`jwk`, `jku`, `x5u`, `x5c`) are not read at all.
 #[derive(Debug, Deserialize)]
-struct Header {
-    alg: String,
-    typ: Option<String>,
-    kid: Option<String>,
-    crit: Option<Value>,
-    b64: Option<Value>,
+struct Header<'a> {
+    #[serde(borrow)]
+    alg: Cow<'a, str>,
+    #[serde(borrow)]
+    typ: Option<Text<'a>>,
+    #[serde(borrow)]
+    kid: Option<Text<'a>>,
+    crit: Option<IgnoredAny>,
+    b64: Option<IgnoredAny>,
 }
+
+/// A text that is copied only if it has escapes.
+#[derive(Debug, Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Why a token is not good, for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +77,7 @@ pub enum Malformed {
     Json(&'static str, serde_json::Error),
 }
 
-impl<'a> Unverified<'a> {
+impl<'a> Decoded<'a> {
     /// Takes a token apart.
     ///
     /// # Errors
@@ -75,17 +92,32 @@ impl<'a> Unverified<'a> {
         if claims.contains('.') {
             return Err(Malformed::Parts);
         }
-        let header = decoded("header", header)?;
-        let header = serde_json::from_slice(&header).map_err(|error| Malformed::Json("header", error))?;
-        let claims = decoded("claims", claims)?;
-        let Members(claims) =
-            serde_json::from_slice(&claims).map_err(|error| Malformed::Json("claims", error))?;
-        Ok(Self { signed, signature: decoded("signature", signature)?, header, claims })
+        Ok(Self {
+            signed,
+            header: decoded("header", header)?,
+            claims: decoded("claims", claims)?,
+            signature: decoded("signature", signature)?,
+        })
     }
 
+    /// Reads the parts.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`], if one is not the JSON object it should be.
+    pub fn read(&self) -> Result<Unverified<'_>, Malformed> {
+        let header =
+            serde_json::from_slice(&self.header).map_err(|error| Malformed::Json("header", error))?;
+        let text = str::from_utf8(&self.claims).map_err(|_| Malformed::Encoding("claims"))?;
+        let claims = serde_json::from_str(text).map_err(|error| Malformed::Json("claims", error))?;
+        Ok(Unverified { signed: self.signed, signature: &self.signature, header, text, claims })
+    }
+}
+
+impl Unverified<'_> {
     /// The issuer it names.
     pub fn issuer(&self) -> Option<&str> {
-        self.claims.get("iss")?.as_str()
+        self.claims.text("iss")
     }
 
     /// Checks signature, type and times, and answers what it says.
@@ -94,71 +126,82 @@ impl<'a> Unverified<'a> {
     ///
     /// [`INVALID_CREDENTIALS`](fault::INVALID_CREDENTIALS) or [`TOKEN_EXPIRED`](fault::TOKEN_EXPIRED).
     pub(super) fn verify(self, keys: &KeySet, now: Timestamp, leeway: Duration) -> Result<Claims, Fault> {
-        self.header.check()?;
+        let typ = self.header.check()?;
         let algorithm = Algorithm::named(&self.header.alg).ok_or_else(|| {
             invalid(format!("algorithm {:?} is not accepted", self.header.alg)).rule("token.algorithm")
         })?;
-        let key = keys.key(self.header.kid.as_deref(), algorithm).ok_or_else(|| {
-            invalid(format!("no key {:?} for {}", self.header.kid, self.header.alg)).rule("token.key")
-        })?;
-        key.verify_sig(self.signed.as_bytes(), &self.signature)
+        let kid = self.header.kid.as_ref().map(|kid| &*kid.0);
+        let key = keys
+            .key(kid, algorithm)
+            .ok_or_else(|| invalid(format!("no key {kid:?} for {}", self.header.alg)).rule("token.key"))?;
+        key.verify_sig(self.signed.as_bytes(), self.signature)
             .map_err(|_| invalid("the signature does not verify").rule("token.signature"))?;
-        believed(self.claims, self.header.typ.as_deref(), keys, now, leeway)
+        self.believed(typ, keys, now, leeway)
+    }
+
+    /// Reads the claims of a token whose signature is good.
+    fn believed(self, typ: Type, keys: &KeySet, now: Timestamp, leeway: Duration) -> Result<Claims, Fault> {
+        let all = &self.claims;
+        // An ID token is signed by the same key and says who logged in, not what may be called.
+        let is_id_token = || ["nonce", "at_hash", "c_hash"].iter().any(|claim| all.get(claim).is_some());
+        if typ != Type::AccessToken && is_id_token() {
+            return Err(invalid("it is an ID token").rule("token.typ"));
+        }
+        let expires_at = moment(all, "exp")?.ok_or_else(|| invalid("it has no `exp`").rule("token.exp"))?;
+        check_expiry(expires_at, now, leeway)?;
+        let issued_at = moment(all, "iat")?;
+        for (claim, at) in [("nbf", moment(all, "nbf")?), ("iat", issued_at)] {
+            if at.is_some_and(|at| at > now.plus(leeway)) {
+                return Err(invalid(format!("its `{claim}` lies in the future")).rule("token.nbf"));
+            }
+        }
+        let client = [keys.client_claim.as_str(), "azp", "client_id", "consumerKey"];
+        let client = client.into_iter().find_map(|claim| all.text(claim));
+        let client = client.ok_or_else(|| invalid("it names no OAuth client").rule("token.client"))?;
+        let kind =
+            if all.text("aut") == Some("APPLICATION") { TokenKind::Application } else { TokenKind::User };
+        Ok(Claims {
+            key_manager: keys.name.clone(),
+            issuer: keys.issuer.clone(),
+            subject: UserName::shared(all.text("sub").unwrap_or_default()),
+            client: ClientId::shared(client),
+            scopes: all.list(&keys.scopes_claim).map(Scope::shared).collect(),
+            audiences: all.list("aud").map(Audience::shared).collect(),
+            id: all.text("jti").map(TokenId::from),
+            issued_at,
+            expires_at,
+            kind,
+            all: ClaimsSet::new(self.text),
+        })
     }
 }
 
-impl Header {
-    fn check(&self) -> Result<(), Fault> {
+/// What a token says it is.
+#[derive(PartialEq)]
+enum Type {
+    /// An access token (RFC 9068 section 2.1).
+    AccessToken,
+    /// Any JWT.
+    Any,
+}
+
+impl Header<'_> {
+    fn check(&self) -> Result<Type, Fault> {
         if self.crit.is_some() || self.b64.is_some() {
             return Err(invalid("it has critical extensions").rule("token.crit"));
         }
-        let Some(typ) = &self.typ else { return Ok(()) };
-        let typ = typ.to_ascii_lowercase();
-        match typ.strip_prefix("application/").unwrap_or(&typ) {
-            "at+jwt" | "jwt" => Ok(()),
-            other => Err(invalid(format!("it is of type {other:?}, not an access token")).rule("token.typ")),
+        let Some(Text(typ)) = &self.typ else { return Ok(Type::Any) };
+        let prefix = |prefix: &&str| prefix.eq_ignore_ascii_case("application/");
+        let bare =
+            typ.get(.."application/".len()).filter(prefix).map_or(&**typ, |prefix| &typ[prefix.len()..]);
+        if bare.eq_ignore_ascii_case("at+jwt") {
+            return Ok(Type::AccessToken);
         }
-    }
-}
-
-/// Reads the claims of a token whose signature is good.
-fn believed(
-    all: Map<String, Value>,
-    typ: Option<&str>,
-    keys: &KeySet,
-    now: Timestamp,
-    leeway: Duration,
-) -> Result<Claims, Fault> {
-    // An ID token is signed by the same key and says who logged in, not what may be called.
-    let is_access_token = typ.is_some_and(|typ| typ.to_ascii_lowercase().ends_with("at+jwt"));
-    if !is_access_token && ["nonce", "at_hash", "c_hash"].iter().any(|claim| all.contains_key(*claim)) {
-        return Err(invalid("it is an ID token").rule("token.typ"));
-    }
-    let expires_at = moment(&all, "exp")?.ok_or_else(|| invalid("it has no `exp`").rule("token.exp"))?;
-    check_expiry(expires_at, now, leeway)?;
-    let issued_at = moment(&all, "iat")?;
-    for (claim, at) in [("nbf", moment(&all, "nbf")?), ("iat", issued_at)] {
-        if at.is_some_and(|at| at > now.plus(leeway)) {
-            return Err(invalid(format!("its `{claim}` lies in the future")).rule("token.nbf"));
+        if bare.eq_ignore_ascii_case("jwt") {
+            return Ok(Type::Any);
         }
+        Err(invalid(format!("it is of type {bare:?}, not an access token")).rule("token.typ"))
     }
-    let text = |claim: &str| all.get(claim).and_then(Value::as_str);
-    let client = [keys.client_claim.as_str(), "azp", "client_id", "consumerKey"].into_iter().find_map(text);
-    let client = client.ok_or_else(|| invalid("it names no OAuth client").rule("token.client"))?;
-    let kind = if text("aut") == Some("APPLICATION") { TokenKind::Application } else { TokenKind::User };
-    Ok(Claims {
-        key_manager: keys.name.clone(),
-        issuer: keys.issuer.clone(),
-        subject: UserName::from(text("sub").unwrap_or_default()),
-        client: ClientId::from(client),
-        scopes: list(&all, &keys.scopes_claim).map(|scope| Scope::from(&*scope)).collect(),
-        audiences: list(&all, "aud").map(Cow::into_owned).collect(),
-        id: text("jti").map(TokenId::from),
-        issued_at,
-        expires_at,
-        kind,
-        all,
-    })
 }
 
 /// Refuses a token that has expired, allowing for clocks that differ a little.
@@ -181,60 +224,27 @@ pub(super) fn invalid(detail: impl Into<Cow<'static, str>>) -> Fault {
 }
 
 /// A `NumericDate`: seconds, which may have a fraction (RFC 7519 section 2).
-fn moment(all: &Map<String, Value>, claim: &str) -> Result<Option<Timestamp>, Fault> {
-    let Some(value) = all.get(claim) else { return Ok(None) };
-    if let Some(seconds) = value.as_u64() {
-        return Ok(Some(Timestamp::from_secs(seconds)));
-    }
-    match value.as_f64() {
+fn moment(all: &Members<'_>, claim: &str) -> Result<Option<Timestamp>, Fault> {
+    match all.get(claim) {
+        None => Ok(None),
+        Some(Said::Whole(seconds)) => Ok(Some(Timestamp::from_secs(*seconds))),
         // The cast saturates, which is as far in the future as one can say.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be positive")]
-        Some(seconds) if seconds.is_finite() && seconds >= 0.0 => {
+        Some(Said::Number(seconds)) if seconds.is_finite() && *seconds >= 0.0 => {
             Ok(Some(Timestamp::from_millis((seconds * 1000.0) as u64)))
         }
-        _ => Err(invalid(format!("its `{claim}` is not a date")).rule("token.date")),
+        Some(_) => Err(invalid(format!("its `{claim}` is not a date")).rule("token.date")),
     }
 }
 
-/// A claim that is text with blanks between, or a list of texts.
-fn list<'a>(all: &'a Map<String, Value>, claim: &str) -> impl Iterator<Item = Cow<'a, str>> {
-    let (text, items) = match all.get(claim) {
-        Some(Value::String(text)) => (text.as_str(), &[][..]),
-        Some(Value::Array(items)) => ("", items.as_slice()),
-        _ => ("", &[][..]),
-    };
-    let words = text.split_ascii_whitespace();
-    words.chain(items.iter().filter_map(Value::as_str)).map(Cow::Borrowed)
-}
-
-fn decoded(part: &'static str, text: &str) -> Result<Vec<u8>, Malformed> {
-    URL_SAFE_NO_PAD.decode(text).map_err(|_| Malformed::Encoding(part))
-}
-
-/// An object of which no member is repeated: two readers could otherwise see two different tokens.
-struct Members(Map<String, Value>);
-
-impl<'de> Deserialize<'de> for Members {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Once;
-        impl<'de> Visitor<'de> for Once {
-            type Value = Members;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Members, A::Error> {
-                let mut members = Map::new();
-                while let Some((name, value)) = access.next_entry::<String, Value>()? {
-                    if members.contains_key(&name) {
-                        return Err(A::Error::custom(format_args!("member `{name}` is repeated")));
-                    }
-                    members.insert(name, value);
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(Once)
-    }
+fn decoded<const N: usize>(part: &'static str, text: &str) -> Result<SmallVec<[u8; N]>, Malformed>
+where
+    [u8; N]: smallvec::Array<Item = u8>,
+{
+    let mut bytes = SmallVec::new();
+    // As much as is needed or a little more.
+    bytes.resize(text.len().div_ceil(4) * 3, 0);
+    let length = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).map_err(|_| Malformed::Encoding(part))?;
+    bytes.truncate(length);
+    Ok(bytes)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
 use apim_core::model::{KeyManagerConfig, KeyManagerName};
 use aws_lc_rs::signature::{self, ParsedPublicKey, RsaParameters, RsaPublicKeyComponents};
@@ -55,7 +56,7 @@ impl Algorithm {
 /// A key manager whose tokens are good, with its public keys.
 pub struct KeySet {
     pub(super) name: KeyManagerName,
-    pub(super) issuer: String,
+    pub(super) issuer: Arc<str>,
     pub(super) client_claim: String,
     pub(super) scopes_claim: String,
     /// By `kid`; a key that has none stands under the empty text.
@@ -108,7 +109,7 @@ impl KeySet {
         }
         Ok(Self {
             name: config.name.clone(),
-            issuer: config.issuer.clone(),
+            issuer: config.issuer.as_str().into(),
             client_claim: config.client_claim.clone(),
             scopes_claim: config.scopes_claim.clone(),
             keys,

@@ -8,6 +8,7 @@
 mod authentication;
 mod authorization;
 mod by_form;
+mod claims;
 mod credential;
 mod jwt;
 mod keys;
@@ -20,7 +21,7 @@ pub use authentication::{Anonymous, Authentication};
 pub use authorization::Authorization;
 pub use by_form::ByForm;
 pub(crate) use credential::Readers;
-pub use jwt::{Malformed, Unverified};
+pub use jwt::{Decoded, Malformed, Unverified};
 pub use keys::KeySet;
 pub use mutual::ByCertificate;
 pub(crate) use mutual::Mutual;

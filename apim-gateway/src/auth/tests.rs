@@ -3,7 +3,10 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use allocation_counter::measure;
+use apim_core::key_manager::ClaimsSet;
 use apim_core::model::KeyManagerConfig;
 use apim_core::testing::ManualClock;
 use apim_core::{Claims, Fault, Step, Timestamp, TokenVerifier};
@@ -16,6 +19,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use serde_json::{Value, json};
 
+use super::memory::Memory;
 use super::{JwtVerifier, KeySet, Trust};
 
 const NOW: u64 = 1_800_000_000;
@@ -126,6 +130,23 @@ fn a_good_token_says_who_calls() {
     assert!(claims.has_scope("a") && claims.has_scope("b") && !claims.has_scope("c"));
 }
 
+/// Six are kept: the token, its claims, their text, the lists of scopes and audiences, the token's id. One more is for a
+/// claim that is a list, while it is read.
+#[test]
+fn a_new_token_costs_seven_allocations_and_a_remembered_one_none() {
+    let world = World::new();
+    let tokens: Vec<_> =
+        (0..9).map(|id| world.sign(header(), with(claims(), "jti", json!(id.to_string())))).collect();
+    // The table of the memory has grown, and what all tokens say is known.
+    for token in &tokens[1..] {
+        world.verify(token).unwrap();
+    }
+    let new = measure(|| drop(world.verify(&tokens[0]).unwrap()));
+    assert!(new.count_total <= 7, "{new:?}");
+    let remembered = measure(|| drop(world.verify(&tokens[0]).unwrap()));
+    assert_eq!(remembered.count_total, 0);
+}
+
 #[test]
 fn a_remembered_token_is_still_compared_whole() {
     let world = World::new();
@@ -230,6 +251,10 @@ fn one_token_has_one_encoding() {
     let good = claims().to_string();
     let twice = good.replacen('{', r#"{"sub":"root","#, 1);
     world.refuses(900_901, &world.sign_texts(&header().to_string(), &twice));
+    let twice = good.replacen('{', r#"{"\u0073ub":"root","#, 1);
+    world.refuses(900_901, &world.sign_texts(&header().to_string(), &twice));
+    let half = good.replacen('{', r#"{"note":["\ud800"],"#, 1);
+    world.refuses(900_901, &world.sign_texts(&header().to_string(), &half));
     let twice = header().to_string().replacen('{', r#"{"alg":"none","#, 1);
     world.refuses(900_901, &world.sign_texts(&twice, &good));
     let token = world.good();
@@ -265,19 +290,113 @@ fn an_rsa_key_verifies_and_a_short_one_is_not_taken() {
     assert!(secret.contains("no key"), "{secret}");
 }
 
+/// What some token may say, of texts that it shares with no other.
+fn said(number: u64) -> Arc<Claims> {
+    let text = |what: &str| format!("{what}-of-token-{number}");
+    let expires_at = Timestamp::from_secs(NOW + number);
+    let mut claims = Claims::new("km".into(), text("client").into(), text("user").into(), expires_at);
+    claims.scopes = (0..number % 5).map(|scope| format!("scope-{scope}-{number}").into()).collect();
+    claims.audiences = vec![text("audience").into()];
+    claims.id = Some(text("id").into());
+    claims.all = ClaimsSet::new("x".repeat(300));
+    Arc::new(claims)
+}
+
+fn token(number: u64) -> String {
+    format!("{}{number:08}", "x".repeat(700))
+}
+
 #[test]
-fn the_memory_is_bounded_and_keeps_what_is_in_use() {
-    use super::memory::{Bounds, Memory};
-    let world = World::new();
-    let claims = world.verify(&world.good()).unwrap();
-    let mut memory = Memory::new(Bounds { tokens: 10, bytes: 1 << 20 });
-    memory.put("in use", claims.clone());
-    for number in 0..1000 {
-        memory.put(&format!("token {number}"), claims.clone());
-        assert!(memory.get("in use").is_some(), "forgotten after {number} others");
+fn what_the_memory_takes_is_what_it_says_and_never_more_than_it_may() {
+    const MOST: usize = 1 << 20;
+    let mut memory = Memory::new(MOST);
+    let now = Timestamp::from_secs(NOW);
+    let taken = measure(|| {
+        for number in 0..4_000 {
+            // Once it is full, only a second time takes a token in.
+            for _ in 0..2 {
+                memory.put(&token(number), &said(number), now);
+                assert!(memory.size() <= MOST, "{} bytes", memory.size());
+            }
+        }
+    });
+    assert!(memory.get(&token(3_999)).is_some() && memory.get(&token(0)).is_none());
+    let taken_now = usize::try_from(taken.bytes_current).unwrap();
+    assert!(
+        taken_now <= memory.size() && memory.size() < taken_now * 5 / 4,
+        "{taken_now} of {}",
+        memory.size()
+    );
+    // Beside them, one token on its way in.
+    assert!(taken.bytes_max < (MOST + 4096) as u64, "{taken:?}");
+}
+
+#[test]
+fn a_flood_of_new_tokens_neither_drives_out_those_in_use_nor_gets_in() {
+    let mut memory = Memory::new(256 << 10);
+    let now = Timestamp::from_secs(NOW);
+    for number in 0..20 {
+        memory.put(&token(number), &said(1_000), now);
     }
-    assert!(memory.get("token 1").is_none());
-    // One in the test's hand, the rest in the two halves.
-    assert!(Arc::strong_count(&claims) <= 24);
-    assert!(memory.at(1).get("in use").is_none());
+    for number in 20..10_000 {
+        memory.put(&token(number), &said(1_000), now);
+        assert!(memory.get(&token(number % 20)).is_some(), "forgotten after {number} others");
+    }
+    let taken_in = (20..10_000).filter(|number| memory.get(&token(*number)).is_some()).count();
+    assert!(taken_in < 200 && memory.get(&token(9_999)).is_none(), "{taken_in}");
+    memory.put(&token(9_999), &said(1_000), now);
+    assert!(memory.get(&token(9_999)).is_some(), "it has come a second time");
+    assert!((0..20).all(|number| memory.get(&token(number)).is_some()));
+}
+
+#[test]
+fn what_has_expired_makes_room_although_it_was_used() {
+    let mut memory = Memory::new(256 << 10);
+    let now = Timestamp::from_secs(NOW);
+    // Full, all in use, of which one token is over a second later.
+    for number in 0..500 {
+        memory.put(&token(number), &said(if number == 7 { 0 } else { 1_000 }), now);
+        memory.get(&token(number));
+    }
+    let held = (0..500).filter(|number| memory.get(&token(*number)).is_some()).collect::<Vec<_>>();
+    assert!(held.contains(&7));
+    for _ in 0..2 {
+        memory.put(&token(500), &said(1_000), now.plus(Duration::from_secs(1)));
+    }
+    assert!(memory.get(&token(500)).is_some() && memory.get(&token(7)).is_none());
+    let still = held.iter().filter(|number| memory.get(&token(**number)).is_some()).count();
+    assert_eq!(still, held.len() - 1);
+}
+
+#[test]
+fn other_keys_empty_the_memory_and_one_without_room_stays_empty() {
+    let now = Timestamp::from_secs(NOW);
+    let mut memory = Memory::new(256 << 10);
+    memory.put(&token(1), &said(1), now);
+    assert!(memory.get(&token(1)).is_some());
+    assert!(memory.at(1).get(&token(1)).is_none());
+    let mut none = Memory::new(0);
+    for _ in 0..3 {
+        none.put(&token(1), &said(1), now);
+    }
+    assert!(none.get(&token(1)).is_none());
+}
+
+#[test]
+fn a_token_that_is_revoked_or_over_is_not_remembered_any_longer() {
+    let world = World::new();
+    let empty = world.verifier.remembered();
+    let (over, token) = (world.good(), world.sign(header(), with(claims(), "exp", json!(NOW + 1000))));
+    for good in [&over, &token] {
+        world.verify(good).unwrap();
+    }
+    let both = world.verifier.remembered();
+    world.clock.set(Timestamp::from_secs(NOW + 105));
+    world.refuses(900_903, &over);
+    let one = world.verifier.remembered();
+    world.trusted.revoked.store(true, Ordering::SeqCst);
+    world.refuses(900_904, &token);
+    world.refuses(900_904, &token);
+    let none = world.verifier.remembered();
+    assert!(empty <= none && none < one && one < both, "{empty} {none} {one} {both}");
 }

@@ -19,6 +19,9 @@ const LONGEST_LEEWAY: Duration = Duration::from_secs(300);
 /// A gigabyte for each worker, when all are there.
 const MOST_EXPLANATIONS: usize = 1_000_000;
 
+/// Forty million tokens.
+const MOST_TOKEN_MEMORY_MIB: usize = 65_536;
+
 /// The gateway's part of a configuration file, as its author wrote it.
 ///
 /// ```
@@ -61,6 +64,10 @@ pub struct File {
     /// By how many seconds the clocks of key managers may differ. Default 5, at most 300.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leeway_seconds: Option<u64>,
+    /// In how many MiB all workers together remember tokens that they have verified, so that a token in use costs
+    /// no verification. One takes about twice its length. Default 16, at most 65536; 0: each call verifies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_memory_mib: Option<usize>,
     /// How many refusals each worker remembers, to say why by a request's id, and how many failures.
     /// Default 2048, at most 1,000,000; 0: none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -159,6 +166,11 @@ impl File {
         if leeway > LONGEST_LEEWAY {
             mistakes.push(BuildError::at("leeway_seconds", "at most 300"));
         }
+        let token_memory =
+            self.token_memory_mib.map_or(auth::JwtVerifier::USUAL_ROOM, |mib| mib.saturating_mul(1 << 20));
+        if self.token_memory_mib.is_some_and(|mib| mib > MOST_TOKEN_MEMORY_MIB) {
+            mistakes.push(BuildError::at("token_memory_mib", "at most 65536"));
+        }
         let explanations = self.explanations.unwrap_or(super::USUAL_EXPLANATIONS);
         if explanations > MOST_EXPLANATIONS {
             mistakes.push(BuildError::at("explanations", "at most 1000000"));
@@ -190,6 +202,7 @@ impl File {
                 transports,
                 trusted_proxies,
                 leeway,
+                token_memory,
                 explanations,
                 correlation_header,
                 region,

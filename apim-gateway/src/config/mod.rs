@@ -37,6 +37,8 @@ pub struct Gateway {
     pub trusted_proxies: Vec<IpNet>,
     /// By how much the clocks of key managers may differ.
     pub leeway: Duration,
+    /// Bytes in which all workers together remember verified tokens.
+    pub token_memory: usize,
     /// How many refusals each worker remembers for [`why`](crate::why), and how many failures.
     pub explanations: usize,
     /// The header that carries the [correlation] id.
@@ -59,6 +61,7 @@ impl Default for Gateway {
             transports: Vec::new(),
             trusted_proxies: Vec::new(),
             leeway: auth::JwtVerifier::USUAL_LEEWAY,
+            token_memory: auth::JwtVerifier::USUAL_ROOM,
             explanations: USUAL_EXPLANATIONS,
             correlation_header: correlation::ACTIVITY_ID,
             region: Region::default(),

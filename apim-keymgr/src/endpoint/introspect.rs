@@ -59,7 +59,7 @@ async fn authenticate(core: &Core, call: &Call, form: &Form) -> Result<Asking, O
 async fn look(core: &Core, token: &str) -> Result<Option<(ClientId, Value)>, OAuthError> {
     match core.appraise(token).await.map_err(OAuthError::internal)? {
         Worth::Good(claims) => {
-            let shown = claims.all.into_iter().filter(|(name, _)| SHOWN.contains(&name.as_str()));
+            let shown = claims.all.to_map().into_iter().filter(|(name, _)| SHOWN.contains(&name.as_str()));
             let mut answer: Map<String, Value> =
                 [("active".to_owned(), Value::Bool(true))].into_iter().collect();
             answer.extend(shown);

@@ -2,7 +2,7 @@
 
 use apim_core::Timestamp;
 use apim_core::key_manager::{Claims, TokenKind};
-use apim_core::model::{KeyManagerName, Scope, TokenId, UserName};
+use apim_core::model::{Audience, KeyManagerName, Scope, TokenId, UserName};
 use serde_json::{Map, Value};
 
 /// Reads claims whose signature has been verified. None if one that must be there is not, or is of another
@@ -16,13 +16,13 @@ pub(crate) fn read(key_manager: KeyManagerName, all: Map<String, Value>) -> Opti
         _ => return None,
     };
     let audiences = match all.get("aud")? {
-        Value::String(one) => vec![one.clone()],
-        Value::Array(many) => many.iter().map(|v| v.as_str().map(str::to_owned)).collect::<Option<_>>()?,
+        Value::String(one) => vec![one.as_str().into()],
+        Value::Array(many) => many.iter().map(|v| v.as_str().map(Audience::from)).collect::<Option<_>>()?,
         _ => return None,
     };
     Some(Claims {
         key_manager,
-        issuer: text("iss")?.to_owned(),
+        issuer: text("iss")?.into(),
         subject: UserName::from(text("sub")?),
         client: text("azp")?.into(),
         scopes: text("scope")?.split(' ').filter(|word| !word.is_empty()).map(Scope::from).collect(),
@@ -31,6 +31,6 @@ pub(crate) fn read(key_manager: KeyManagerName, all: Map<String, Value>) -> Opti
         issued_at: Some(moment("iat")?),
         expires_at: moment("exp")?,
         kind,
-        all,
+        all: all.into(),
     })
 }

@@ -46,7 +46,7 @@ impl Core {
             return Ok(Worth::Foreign);
         };
         let claims = unverified.verify(&key).and_then(|all| token::read(RESIDENT.into(), all));
-        let Some(claims) = claims.filter(|claims| claims.issuer == self.issuer) else {
+        let Some(claims) = claims.filter(|claims| *claims.issuer == *self.issuer) else {
             return Ok(Worth::Foreign);
         };
         if !self.is_in_time(&claims) {
@@ -60,7 +60,7 @@ impl Core {
 
     fn is_in_time(&self, claims: &Claims) -> bool {
         let (now, leeway) = (self.clock.now(), self.config.leeway);
-        let not_before = claims.all.get("nbf").and_then(serde_json::Value::as_u64);
+        let not_before = claims.all.get("nbf").and_then(|nbf| nbf.as_u64());
         let begun = not_before.is_some_and(|nbf| Timestamp::from_secs(nbf) <= now.plus(leeway));
         begun && now < claims.expires_at.plus(leeway)
     }

@@ -91,10 +91,10 @@ async fn a_verified_token_tells_who_and_what() {
     let token = world.log_in(&app, "ann", "secret").await.access_token();
     let claims = world.server.verifier().verify(&token).await.unwrap();
     assert_eq!(claims.key_manager.as_str(), "Resident Key Manager");
-    assert_eq!((claims.issuer.as_str(), &*claims.subject, &claims.client), (ISSUER, "ann", &app.id));
+    assert_eq!((&*claims.issuer, &*claims.subject, &claims.client), (ISSUER, "ann", &app.id));
     assert_eq!(claims.kind, apim_core::key_manager::TokenKind::User);
     assert!(claims.has_scope("default"));
-    assert_eq!(claims.audiences, [app.id.as_str()]);
+    assert_eq!(claims.audiences, [app.id.as_str().into()]);
 }
 
 #[tokio::test]

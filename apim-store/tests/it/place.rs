@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use apim_core::event::Change;
-use apim_core::key_manager::TokenKind;
+use apim_core::key_manager::{ClaimsSet, TokenKind};
 use apim_core::model::{ClientId, KeyManagerName, Role, Tenant, UserName};
 use apim_core::store::{User, UserStore as _};
 use apim_core::testing::ManualClock;
@@ -291,7 +291,7 @@ impl TokenVerifier for Names {
             issued_at: None,
             expires_at: Timestamp::from_secs(u64::MAX / 1000),
             kind: TokenKind::User,
-            all: serde_json::Map::default(),
+            all: ClaimsSet::default(),
         })))
     }
 }

@@ -31,6 +31,7 @@ async fn mistakes_are_told_with_their_place() {
         ("trusted_proxies: [10.0.0.0/33]", "trusted_proxies[0]: "),
         ("leeway_seconds: -1", "leeway_seconds"),
         ("leeway_seconds: 301", "leeway_seconds: at most 300"),
+        ("token_memory_mib: 65537", "token_memory_mib: at most 65536"),
         (
             "client_certificate_header: {name: Authorization, to_backends: true}",
             "client_certificate_header.name",

@@ -340,7 +340,7 @@ async fn headers_that_only_gateways_may_set_do_not_get_through() {
 
 #[tokio::test]
 async fn tokens_that_are_no_jwts_are_asked_about_where_there_is_somebody_to_ask() {
-    use apim_core::key_manager::TokenKind;
+    use apim_core::key_manager::{ClaimsSet, TokenKind};
     use apim_core::{Claims, Fault, Step, Timestamp, TokenVerifier, fault};
 
     /// Takes its time, as an introspection does.
@@ -363,7 +363,7 @@ async fn tokens_that_are_no_jwts_are_asked_about_where_there_is_somebody_to_ask(
                     issued_at: None,
                     expires_at: Timestamp::from_secs(NOW + 60),
                     kind: TokenKind::User,
-                    all: serde_json::Map::new(),
+                    all: ClaimsSet::default(),
                 }))
             })
         }
