@@ -84,6 +84,8 @@ pub mod key_manager;
 pub mod mediator;
 pub mod message;
 pub mod model;
+#[cfg(feature = "password")]
+pub mod password;
 pub mod registry;
 pub mod secret;
 pub mod snapshot;

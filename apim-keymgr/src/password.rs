@@ -4,63 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use apim_core::Secret;
-use argon2::password_hash::phc::PasswordHash;
-use argon2::{Argon2, Params, PasswordHasher as _, PasswordVerifier as _};
 use tokio::sync::Semaphore;
 
-/// What hashing one password costs (Argon2id, version 19).
-#[derive(Debug, Clone, Copy)]
-pub struct Cost {
-    /// Memory in KiB. Default: 19456, as OWASP advises.
-    pub memory: u32,
-    /// Passes over the memory. Default: 2.
-    pub passes: u32,
-    /// Lanes. Default: 1.
-    pub lanes: u32,
-}
-
-impl Default for Cost {
-    fn default() -> Self {
-        Self { memory: Params::DEFAULT_M_COST, passes: Params::DEFAULT_T_COST, lanes: Params::DEFAULT_P_COST }
-    }
-}
-
-impl Cost {
-    /// As cheap as the algorithm goes: for tests.
-    pub const LEAST: Self = Self { memory: Params::MIN_M_COST, passes: Params::MIN_T_COST, lanes: 1 };
-}
-
-/// Why a password could not be hashed.
-#[derive(Debug, thiserror::Error)]
-#[error("a password could not be hashed: {0}")]
-pub struct HashError(String);
-
-/// Hashes a password, in PHC form (`$argon2id$…`). Takes its time: not for a runtime's own threads.
-///
-/// ```
-/// use apim_keymgr::password::{self, Cost};
-///
-/// let hash = password::hash("correct horse", Cost::LEAST).unwrap();
-/// assert!(password::verify("correct horse", &hash));
-/// assert!(!password::verify("battery staple", &hash));
-/// assert!(!password::verify("anything", "not a hash"));
-/// ```
-///
-/// # Errors
-///
-/// The cost is out of the algorithm's range, or memory ran out.
-pub fn hash(password: &str, cost: Cost) -> Result<String, HashError> {
-    let failed = |error: &dyn std::fmt::Display| HashError(error.to_string());
-    let params = Params::new(cost.memory, cost.passes, cost.lanes, None).map_err(|e| failed(&e))?;
-    let hashed = Argon2::from(params).hash_password(password.as_bytes()).map_err(|e| failed(&e))?;
-    Ok(hashed.to_string())
-}
-
-/// Whether a hash is of this password. What is not a hash is of none.
-pub fn verify(password: &str, phc: &str) -> bool {
-    PasswordHash::new(phc)
-        .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
-}
+pub use apim_core::password::{Cost, HashError, hash, verify};
 
 /// So many may wait for a hasher; whoever comes later is told to try again.
 const LONGEST_QUEUE: usize = 64;
@@ -85,7 +31,7 @@ pub(crate) enum Unchecked {
 
 impl Hashers {
     pub(crate) fn new(cost: Cost, at_once: usize) -> Result<Self, HashError> {
-        let password = crate::opaque::fresh().map_err(|error| HashError(error.to_string()))?;
+        let password = crate::opaque::fresh().map_err(HashError::new)?;
         let nobody = hash(password.expose(), cost)?;
         Ok(Self {
             cost,
@@ -122,7 +68,7 @@ impl Hashers {
             done
         };
         let done = tokio::task::spawn_blocking(work).await;
-        done.map_err(|error| Unchecked::Failed(HashError(error.to_string())))
+        done.map_err(|error| Unchecked::Failed(HashError::new(error)))
     }
 }
 

@@ -142,6 +142,8 @@ pub fn snapshot(scenario: Scenario, backend: SocketAddr, issuer: &Issuer) -> Sna
 pub struct Running {
     /// Where.
     pub address: SocketAddr,
+    /// What is in force there.
+    pub gateway: Gateway,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -167,13 +169,14 @@ impl Running {
                 config.http = Some(([127, 0, 0, 1], 0).into());
                 config.workers = 1;
                 change(&mut config);
-                let bound = Server::new(gateway, config).bind().unwrap();
-                tell.send(bound.http_addr().unwrap()).unwrap();
+                let bound = Server::new(gateway.clone(), config).bind().unwrap();
+                tell.send((bound.http_addr().unwrap(), gateway)).unwrap();
                 let shutdown = Shutdown::new(async { drop(stopped.await) });
                 bound.run(shutdown).await.unwrap();
             });
         });
-        Self { address: told.recv().unwrap(), stop: Some(stop), thread: Some(thread) }
+        let (address, gateway) = told.recv().unwrap();
+        Self { address, gateway, stop: Some(stop), thread: Some(thread) }
     }
 }
 

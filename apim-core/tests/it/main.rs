@@ -20,6 +20,7 @@ mod layers;
 mod message;
 mod mistakes;
 mod order;
+mod password;
 mod refusals;
 mod registry;
 mod schema;

@@ -6,9 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use apim_core::model::{Tenant, UserName};
+use apim_core::password::{self, Cost};
 use apim_core::{Secret, Timestamp};
-use argon2::password_hash::phc::PasswordHash;
-use argon2::{Argon2, PasswordHasher as _, PasswordVerifier as _};
 use tokio::sync::Semaphore;
 
 use crate::error::{Failure, Result, code};
@@ -44,18 +43,13 @@ impl Default for Passwords {
 impl Passwords {
     /// A password's hash in PHC form.
     pub(crate) async fn hash(&self, password: Secret) -> Result<String> {
-        let hash = move || Argon2::default().hash_password(password.expose().as_bytes());
-        let hash = self.run(hash).await?;
-        Ok(hash.map_err(|error| Failure::new(error.to_string()))?.to_string())
+        let hash = self.run(move || password::hash(password.expose(), Cost::default())).await?;
+        Ok(hash.map_err(Failure::from_error)?)
     }
 
     /// Whether a hash is of this password. What is not a hash is of none.
     pub(crate) async fn verify(&self, password: Secret, hash: String) -> Result<bool> {
-        self.run(move || {
-            let password = password.expose().as_bytes();
-            PasswordHash::new(&hash).is_ok_and(|it| Argon2::default().verify_password(password, &it).is_ok())
-        })
-        .await
+        self.run(move || password::verify(password.expose(), &hash)).await
     }
 
     /// Counts an attempt before it is made, since many at once must not all be let through.

@@ -1,8 +1,6 @@
 use benches::end_to_end::{Scenario, run};
-use benches::report::Heap;
 
-#[global_allocator]
-static HEAP: &Heap = &stats_alloc::INSTRUMENTED_SYSTEM;
+use super::HEAP;
 
 /// Two for each of the two maps of headers, the context, and the response's body. Heads, paths, ids and events come from
 /// blocks, of which a few are made.

@@ -3,8 +3,15 @@
 
 mod allocations;
 mod calls;
+mod redeployments;
+mod soak;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use benches::report::Heap;
+
+#[global_allocator]
+static HEAP: &Heap = &stats_alloc::INSTRUMENTED_SYSTEM;
 
 /// Both count what the process does, so one waits for the other.
 fn alone() -> MutexGuard<'static, ()> {

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 #[test]
 fn every_window_of_a_soak_is_kept() {
+    let _alone = super::alone();
     let folder = tempfile::tempdir().unwrap();
     let windows = folder.path().join("windows.jsonl");
     // Too short for a verdict: what a process needs to warm up is more than it may grow by.

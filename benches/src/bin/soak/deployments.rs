@@ -1,4 +1,4 @@
-//! A deployment every second, and a fresh token now and then.
+//! Deployments at a steady rate, and a fresh token now and then.
 
 use std::io;
 use std::sync::Arc;
@@ -19,12 +19,12 @@ const RENEWAL: Duration = Duration::from_secs(10);
 /// After how many deployments the administrator logs in again.
 const LOGIN: usize = 1_000;
 
-/// Deploys the API's two revisions by turns, and looks when the gateway serves each.
-pub(crate) async fn every_second(site: Arc<Site>, desk: Arc<Desk>) {
-    let mut seconds = interval(Duration::from_secs(1));
-    seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+/// Deploys the API's two revisions by turns, so many times a second, and looks when the gateway serves each.
+pub(crate) async fn steadily(site: Arc<Site>, desk: Arc<Desk>, each_second: f64) {
+    let mut appointed = interval(Duration::from_secs_f64(1.0 / each_second));
+    appointed.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for turn in 0_usize.. {
-        seconds.tick().await;
+        appointed.tick().await;
         if site.is_leaving() {
             return;
         }

@@ -50,6 +50,9 @@ struct Arguments {
     /// Calls a second.
     #[arg(long, default_value_t = 200)]
     calls: u32,
+    /// Deployments a second; more than one brings to light sooner what each leaves behind.
+    #[arg(long, default_value_t = 1.0, value_parser = a_rate)]
+    deployments: f64,
     /// Connections that do next to nothing, half of them over TLS.
     #[arg(long, default_value_t = 10_000)]
     idle: usize,
@@ -62,6 +65,11 @@ struct Arguments {
     /// Where every window is kept, as a line of JSON.
     #[arg(long, default_value = "target/soak.jsonl")]
     windows: PathBuf,
+}
+
+fn a_rate(text: &str) -> Result<f64, String> {
+    let rate: f64 = text.parse().map_err(|error| format!("{error}"))?;
+    if (0.01..=1_000.0).contains(&rate) { Ok(rate) } else { Err("not from 0.01 to 1000".to_owned()) }
 }
 
 fn main() -> ExitCode {
@@ -89,7 +97,7 @@ async fn soak(arguments: &Arguments) -> bool {
     println!("they stand after {:.1} s", opened.elapsed().as_secs_f64());
     load.spawn(steady::calls(site.clone(), arguments.calls, Way::Through));
     load.spawn(steady::calls(site.clone(), arguments.calls, Way::Past));
-    load.spawn(deployments::every_second(site.clone(), platform.desk()));
+    load.spawn(deployments::steadily(site.clone(), platform.desk(), arguments.deployments));
     load.spawn(deployments::fresh_tokens(site.clone(), platform.desk()));
 
     let windows = watch(arguments, &platform, &site).await;
@@ -101,7 +109,7 @@ async fn soak(arguments: &Arguments) -> bool {
         tokio::time::timeout(Duration::from_secs(40), async { while load.join_next().await.is_some() {} });
     let all_ended = patience.await.is_ok();
     let drain = verdict::Drain { left_in_order, all_ended, took, turned_away: site.ledger.turned_away() };
-    verdict::print(&windows, &site.ledger, &drain)
+    verdict::print(&windows, &site.ledger, arguments.deployments, &drain)
 }
 
 /// Looks at everything once a window, and tells.

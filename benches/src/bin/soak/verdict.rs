@@ -28,8 +28,8 @@ pub(crate) struct Drain {
     pub(crate) turned_away: u64,
 }
 
-/// Prints each promise with what was seen. Whether all were kept.
-pub(crate) fn print(windows: &[Window], ledger: &Ledger, drain: &Drain) -> bool {
+/// Prints each promise with what was seen, where so many deployments a second were asked for. Whether all were kept.
+pub(crate) fn print(windows: &[Window], ledger: &Ledger, rate: f64, drain: &Drain) -> bool {
     let warm = (windows.len() as f64 * WARM_UP).ceil() as usize;
     let settled = windows.get(warm..).unwrap_or_default();
     let third = settled.len().div_ceil(3);
@@ -82,7 +82,7 @@ pub(crate) fn print(windows: &[Window], ledger: &Ledger, drain: &Drain) -> bool 
     let slowest = windows.iter().map(|window| window.seen.max).max().unwrap_or_default();
     let seen =
         format!("{deployments} in {seconds:.0} s, the slowest seen after {:.1} ms", ms(slowest.into()));
-    promise("a deployment every second", seen, deployments as f64 >= seconds * 0.9);
+    promise("deployments keep pace", seen, deployments as f64 >= seconds * rate * 0.9);
 
     let in_order = drain.left_in_order && drain.all_ended;
     let took = drain.took.as_secs_f64();
@@ -122,7 +122,7 @@ mod tests {
 
     fn kept(windows: &[Window]) -> bool {
         let drain = Drain { left_in_order: true, all_ended: true, took: Duration::ZERO, turned_away: 0 };
-        print(windows, &Ledger::default(), &drain)
+        print(windows, &Ledger::default(), 1.0, &drain)
     }
 
     #[test]
@@ -159,6 +159,6 @@ mod tests {
         let ledger = Ledger::default();
         ledger.failed("a call", &std::io::Error::other("503"));
         let drain = Drain { left_in_order: true, all_ended: true, took: Duration::ZERO, turned_away: 0 };
-        assert!(!print(&windows(|_, _| {}), &ledger, &drain));
+        assert!(!print(&windows(|_, _| {}), &ledger, 1.0, &drain));
     }
 }
