@@ -23,78 +23,109 @@ use crate::model::{Api, Application, ClientId, KeyType, Operation, Subscription,
 use crate::unwind;
 use crate::worker::Worker;
 
-/// A request with its context: what handlers see before the backend.
+/// What there is of one call: it moves as one pointer from the server through all links to the backend and back.
 #[derive(Debug)]
-pub struct Exchange {
-    message: Message<request::Parts>,
-    context: Box<Context>,
+struct Call {
+    context: Context,
+    request: Message<request::Parts>,
+    response: Message<response::Parts>,
 }
+
+/// A request with its context: what handlers see before the backend.
+///
+/// Small, and cheap to move: all of it is in one box, which the [`Answer`] takes over.
+#[derive(Debug)]
+pub struct Exchange(Box<Call>);
 
 impl Exchange {
     /// From a request and its context.
-    pub fn new(request: Request<Body>, context: Box<Context>) -> Self {
+    pub fn new(request: Request<Body>, context: Context) -> Self {
         let (head, body) = request.into_parts();
-        Self { message: Message::new(head, body), context }
+        let request = Message::new(head, body);
+        Self(Box::new(Call { context, request, response: Message::response() }))
+    }
+
+    /// From a request that has just arrived and is taken out of its place: with a [new](Context::new) context.
+    pub fn begin(
+        request: &mut Request<Body>,
+        request_id: RequestId,
+        peer: Peer,
+        received_at: Timestamp,
+    ) -> Self {
+        let (head, body) = std::mem::take(request).into_parts();
+        let context = Context::new(request_id, peer, received_at, &head);
+        let request = Message::new(head, body);
+        Self(Box::new(Call { context, request, response: Message::response() }))
     }
 
     /// The method towards the backend. The client's own is [`Context::method`].
     pub fn method(&self) -> &Method {
-        &self.message.head().method
+        &self.0.request.head().method
     }
 
     /// The target towards the backend. The client's own is [`Context::uri`].
     pub fn uri(&self) -> &Uri {
-        &self.message.head().uri
+        &self.0.request.head().uri
     }
 
     /// Request headers.
     pub fn headers(&self) -> &HeaderMap {
-        &self.message.head().headers
+        &self.0.request.head().headers
     }
 
     /// Request headers.
     pub fn headers_mut(&mut self) -> &mut HeaderMap {
-        &mut self.message.head_mut().headers
+        &mut self.head_mut().headers
     }
 
     /// The whole head.
     pub fn head_mut(&mut self) -> &mut request::Parts {
-        self.message.head_mut()
+        self.0.request.head_mut()
     }
 
     /// What is known of this request.
     pub fn context(&self) -> &Context {
-        &self.context
+        &self.0.context
     }
 
     /// What is known of this request.
     pub fn context_mut(&mut self) -> &mut Context {
-        &mut self.context
+        &mut self.0.context
+    }
+
+    /// Head and context at once, for those who write one from the other.
+    pub fn split_mut(&mut self) -> (&mut request::Parts, &mut Context) {
+        let Call { context, request, .. } = &mut *self.0;
+        (request.head_mut(), context)
     }
 
     /// The message, for those who replace its body.
     pub fn message_mut(&mut self) -> &mut Message<request::Parts> {
-        &mut self.message
+        &mut self.0.request
     }
 
     /// See [`Message::map_body`].
     pub fn map_body(&mut self, wrap: impl FnOnce(Body) -> Body) {
-        self.message.map_body(&self.context.formats, wrap);
+        let Call { context, request, .. } = &mut *self.0;
+        request.map_body(&context.formats, wrap);
     }
 
     /// See [`Message::bytes`].
     pub async fn bytes(&mut self) -> Result<&Bytes, ContentError> {
-        self.message.bytes(&self.context.formats).await
+        let Call { context, request, .. } = &mut *self.0;
+        request.bytes(&context.formats).await
     }
 
     /// See [`Message::payload`].
     pub async fn payload(&mut self) -> Result<&Payload, ContentError> {
-        self.message.payload(&self.context.formats).await
+        let Call { context, request, .. } = &mut *self.0;
+        request.payload(&context.formats).await
     }
 
     /// See [`Message::payload_mut`].
     pub async fn payload_mut(&mut self) -> Result<&mut Payload, ContentError> {
-        self.message.payload_mut(&self.context.formats).await
+        let Call { context, request, .. } = &mut *self.0;
+        request.payload_mut(&context.formats).await
     }
 
     /// See [`Message::write`].
@@ -103,99 +134,120 @@ impl Exchange {
     ///
     /// As there.
     pub fn write(&mut self) -> Result<(), ContentError> {
-        self.message.write(&self.context.formats)
+        let Call { context, request, .. } = &mut *self.0;
+        request.write(&context.formats)
     }
 
-    /// Takes it apart.
-    pub fn into_parts(self) -> (Message<request::Parts>, Box<Context>) {
-        (self.message, self.context)
+    /// Takes the request out, for a backend that passes it on; an empty one stays. A payload that was changed and
+    /// not [written](Self::write) travels in its body.
+    pub fn take_request(&mut self) -> Request<Body> {
+        let Call { context, request, .. } = &mut *self.0;
+        request.take(&context.formats)
+    }
+
+    /// Puts a request in place of the one that is there, or was taken out.
+    pub fn put_request(&mut self, request: Request<Body>) {
+        let (head, body) = request.into_parts();
+        self.0.request = Message::new(head, body);
     }
 
     /// Ends it with a response.
-    pub fn answer(self, response: Response<Body>) -> Answer {
-        Answer::new(response, self.context)
+    pub fn answer(mut self, response: Response<Body>) -> Answer {
+        let (head, body) = response.into_parts();
+        self.0.response = Message::new(head, body);
+        Answer(self.0)
+    }
+
+    /// Ends it with the response to a fault.
+    pub fn fail(self, fault: Fault, rescue: &dyn Rescue) -> Answer {
+        let mut answer = Answer(self.0);
+        answer.fail(fault, rescue);
+        answer
     }
 }
 
 /// A response with its context: what handlers see after the backend.
+///
+/// Small, and cheap to move, as an [`Exchange`] is.
 #[derive(Debug)]
-pub struct Answer {
-    message: Message<response::Parts>,
-    context: Box<Context>,
-}
+pub struct Answer(Box<Call>);
 
 impl Answer {
-    /// From a response and its context.
-    pub fn new(response: Response<Body>, context: Box<Context>) -> Self {
-        let (head, body) = response.into_parts();
-        Self { message: Message::new(head, body), context }
-    }
-
     /// The status.
     pub fn status(&self) -> StatusCode {
-        self.message.head().status
+        self.head().status
     }
 
     /// Response headers.
     pub fn headers(&self) -> &HeaderMap {
-        &self.message.head().headers
+        &self.head().headers
     }
 
     /// Response headers.
     pub fn headers_mut(&mut self) -> &mut HeaderMap {
-        &mut self.message.head_mut().headers
+        &mut self.head_mut().headers
+    }
+
+    /// The whole head.
+    pub fn head(&self) -> &response::Parts {
+        self.0.response.head()
     }
 
     /// The whole head.
     pub fn head_mut(&mut self) -> &mut response::Parts {
-        self.message.head_mut()
+        self.0.response.head_mut()
     }
 
     /// What is known of this request.
     pub fn context(&self) -> &Context {
-        &self.context
+        &self.0.context
     }
 
     /// What is known of this request.
     pub fn context_mut(&mut self) -> &mut Context {
-        &mut self.context
+        &mut self.0.context
     }
 
-    /// Headers and context at once, for handlers that write one from the other.
+    /// Head and context at once, for handlers that write one from the other.
     pub fn split_mut(&mut self) -> (&mut response::Parts, &mut Context) {
-        (self.message.head_mut(), &mut self.context)
+        let Call { context, response, .. } = &mut *self.0;
+        (response.head_mut(), context)
     }
 
     /// The message, for those who replace its body.
     pub fn message_mut(&mut self) -> &mut Message<response::Parts> {
-        &mut self.message
+        &mut self.0.response
     }
 
     /// See [`Message::map_body`].
     pub fn map_body(&mut self, wrap: impl FnOnce(Body) -> Body) {
-        self.message.map_body(&self.context.formats, wrap);
+        let Call { context, response, .. } = &mut *self.0;
+        response.map_body(&context.formats, wrap);
     }
 
     /// See [`Message::bytes`].
     pub async fn bytes(&mut self) -> Result<&Bytes, ContentError> {
-        self.message.bytes(&self.context.formats).await
+        let Call { context, response, .. } = &mut *self.0;
+        response.bytes(&context.formats).await
     }
 
     /// See [`Message::payload`].
     pub async fn payload(&mut self) -> Result<&Payload, ContentError> {
-        self.message.payload(&self.context.formats).await
+        let Call { context, response, .. } = &mut *self.0;
+        response.payload(&context.formats).await
     }
 
     /// See [`Message::payload_mut`].
     pub async fn payload_mut(&mut self) -> Result<&mut Payload, ContentError> {
-        self.message.payload_mut(&self.context.formats).await
+        let Call { context, response, .. } = &mut *self.0;
+        response.payload_mut(&context.formats).await
     }
 
     /// Replaces the response by the one for a fault, and remembers the fault in the context.
     pub fn fail(&mut self, fault: Fault, rescue: &dyn Rescue) {
-        let (head, body) = rescue.rescue(&fault, &self.context).into_parts();
-        self.message = Message::new(head, body);
-        self.context.fault = Some(Arc::new(fault));
+        let (head, body) = rescue.rescue(&fault, &self.0.context).into_parts();
+        self.0.response = Message::new(head, body);
+        self.0.context.fault = Some(Arc::new(fault));
     }
 
     /// See [`Message::write`].
@@ -204,12 +256,27 @@ impl Answer {
     ///
     /// As there.
     pub fn write(&mut self) -> Result<(), ContentError> {
-        self.message.write(&self.context.formats)
+        let Call { context, response, .. } = &mut *self.0;
+        response.write(&context.formats)
     }
 
-    /// Takes it apart.
-    pub fn into_parts(self) -> (Message<response::Parts>, Box<Context>) {
-        (self.message, self.context)
+    /// Takes the head off, for those who need it by itself; an empty one stays.
+    pub fn take_head(&mut self) -> response::Parts {
+        self.0.response.take_head()
+    }
+
+    /// Takes the body out, for whoever sends it; an empty one stays. A payload that was changed and not
+    /// [written](Self::write) travels in it.
+    pub fn take_body(&mut self) -> Body {
+        let Call { context, response, .. } = &mut *self.0;
+        response.take_body(&context.formats)
+    }
+
+    /// Takes it apart. A payload that was changed and not [written](Self::write) travels in the body.
+    pub fn into_parts(self) -> (Response<Body>, Context) {
+        let Call { context, response, .. } = *self.0;
+        let (head, body) = response.into_parts(&context.formats);
+        (Response::from_parts(head, body), context)
     }
 }
 
@@ -320,7 +387,7 @@ impl Principal {
 
 /// What is known of a request, from its first byte to its last.
 ///
-/// One box per request. Handlers read and write the plain fields; what handlers of other crates want to
+/// Handlers read and write the plain fields; what handlers of other crates want to
 /// keep goes into [`slots`](Self::slots), by type. Cloning copies everything but the duty to report the
 /// request's end: that stays with the original, and is done when the original is dropped.
 #[non_exhaustive]
@@ -349,7 +416,7 @@ pub struct Context {
     /// The API, once routed.
     pub api: Option<Arc<Api>>,
     /// The index of the operation in the API, once routed.
-    pub operation: Option<usize>,
+    pub operation: Option<u32>,
     /// Who calls, once authenticated.
     pub principal: Option<Principal>,
     /// Builders and formatters.
@@ -426,7 +493,7 @@ impl Context {
 
     /// The operation that was routed to.
     pub fn operation(&self) -> Option<&Operation> {
-        self.api.as_ref()?.operations.get(self.operation?)
+        self.api.as_ref()?.operations.get(self.operation? as usize)
     }
 
     /// Which endpoint the call leads to.
@@ -518,5 +585,16 @@ impl fmt::Debug for Context {
             .field("api", &self.api.as_ref().map(|api| &api.id))
             .field("status", &self.status)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_is_small_enough_for_what_an_allocator_keeps_at_hand() {
+        // Beyond 1,032 bytes glibc's malloc has no list of its own for each thread, and takes several times as long.
+        assert!(size_of::<Call>() <= 1032, "{} bytes", size_of::<Call>());
     }
 }

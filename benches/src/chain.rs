@@ -44,7 +44,7 @@ fn exchange() -> Exchange {
     let (head, body) = Request::new(Body::empty()).into_parts();
     let peer = Peer { address: ([127, 0, 0, 1], 4000).into(), tls: false };
     let context = Context::new(RequestId(1), peer, Timestamp::from_secs(1), &head);
-    Exchange::new(Request::from_parts(head, body), Box::new(context))
+    Exchange::new(Request::from_parts(head, body), context)
 }
 
 struct Ready;

@@ -171,11 +171,7 @@ impl Segment {
                     Inner::Layer(name, route) => route.pass(exchange, name, rescue).await,
                 },
                 Some(Ok(response)) => exchange.answer(response),
-                Some(Err(fault)) => {
-                    let mut answer = exchange.answer(Response::default());
-                    answer.fail(fault, rescue);
-                    answer
-                }
+                Some(Err(fault)) => exchange.fail(fault, rescue),
             };
             while passed > 0 {
                 if let Err(panicked) = unwind::wait(self.back(&mut answer, &mut passed, rescue)).await {
@@ -239,11 +235,9 @@ fn enclose<B: Backend>(segment: Segment, inner: Inner<B>, rescue: Arc<dyn Rescue
                 *response.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
                 return response;
             };
-            let answer = segment.run(inner, &**rescue, Exchange::new(request, context)).await;
-            let (message, context) = answer.into_parts();
-            let (head, body) = message.into_parts(&context.formats);
-            let mut response = Response::from_parts(head, body);
-            response.extensions_mut().insert(context);
+            let answer = segment.run(inner, &**rescue, Exchange::new(request, *context)).await;
+            let (mut response, context) = answer.into_parts();
+            response.extensions_mut().insert(Box::new(context));
             response
         }
     })

@@ -8,7 +8,7 @@ pub mod xml;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue, request, response};
+use http::{HeaderMap, HeaderValue, Request, request, response};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 pub use builder::{ContentHead, MessageBuilder};
@@ -79,18 +79,30 @@ pub struct Message<H> {
 enum Content {
     Stream(Body),
     /// Read, and perhaps built, but not changed.
-    Read(Bytes, Option<Payload>),
+    Read(Bytes, Option<Box<Payload>>),
     /// Changed: the bytes are gone.
-    Changed(Payload),
+    Changed(Box<Payload>),
 }
 
 impl Content {
     fn of(body: Body) -> Self {
         match body.into_memory() {
             Ok(Memory::Bytes(bytes)) => Self::Read(bytes, None),
-            Ok(Memory::Built(built)) => Self::Changed(built.payload),
+            Ok(Memory::Built(built)) => Self::Changed(Box::new(built.payload)),
             Err(stream) => Self::Stream(stream),
         }
+    }
+
+    fn into_body(self, head: &impl Head, formats: &Formats) -> Body {
+        match self {
+            Self::Stream(body) => body,
+            Self::Read(bytes, _) => bytes.into(),
+            Self::Changed(payload) => Body::built(*payload, formats.formatter(head.headers())),
+        }
+    }
+
+    const fn nothing() -> Self {
+        Self::Read(Bytes::new(), None)
     }
 
     /// What a body leaves behind that is being read: should that fail, or be given up, nobody must take
@@ -98,6 +110,36 @@ impl Content {
     fn lost() -> Self {
         Self::Stream(Body::lost())
     }
+}
+
+impl Message<request::Parts> {
+    /// Takes it out, member by member, since it is large; one that says nothing stays.
+    pub(crate) fn take(&mut self, formats: &Formats) -> Request<Body> {
+        let mut request = Request::new(self.take_body(formats));
+        *request.method_mut() = std::mem::take(&mut self.head.method);
+        *request.uri_mut() = std::mem::take(&mut self.head.uri);
+        *request.version_mut() = self.head.version;
+        *request.headers_mut() = std::mem::take(&mut self.head.headers);
+        *request.extensions_mut() = std::mem::take(&mut self.head.extensions);
+        request
+    }
+}
+
+impl Message<response::Parts> {
+    /// One that says nothing.
+    pub(crate) fn response() -> Self {
+        Self { head: no_response(), content: Content::nothing() }
+    }
+
+    /// Takes the head off; an empty one stays.
+    pub(crate) fn take_head(&mut self) -> response::Parts {
+        std::mem::replace(&mut self.head, no_response())
+    }
+}
+
+fn no_response() -> response::Parts {
+    let (head, ()) = http::Response::new(()).into_parts();
+    head
 }
 
 impl<H: Head> Message<H> {
@@ -124,12 +166,8 @@ impl<H: Head> Message<H> {
     /// Wraps the body, which keeps streaming; how scanners and counters look on. A changed payload is
     /// wrapped as the bytes that it will be.
     pub fn map_body(&mut self, formats: &Formats, wrap: impl FnOnce(Body) -> Body) {
-        let body = match std::mem::replace(&mut self.content, Content::lost()) {
-            Content::Stream(body) => body,
-            Content::Read(bytes, _) => bytes.into(),
-            Content::Changed(payload) => Body::built(payload, formats.formatter(self.head.headers())),
-        };
-        self.content = Content::of(wrap(body));
+        let content = std::mem::replace(&mut self.content, Content::lost());
+        self.content = Content::of(wrap(content.into_body(&self.head, formats)));
     }
 
     /// Replaces the body. The media type is the caller's to set; lengths are mended on the way out.
@@ -141,7 +179,7 @@ impl<H: Head> Message<H> {
     /// Replaces the body with a payload and says of which media type it is.
     pub fn set_payload(&mut self, payload: Payload, media_type: HeaderValue) {
         self.head.headers_mut().insert(CONTENT_TYPE, media_type);
-        self.content = Content::Changed(payload);
+        self.content = Content::Changed(Box::new(payload));
         self.resized();
     }
 
@@ -223,12 +261,13 @@ impl<H: Head> Message<H> {
 
     /// Takes it apart without formatting: a changed payload travels on in the body.
     pub fn into_parts(self, formats: &Formats) -> (H, Body) {
-        let body = match self.content {
-            Content::Stream(body) => body,
-            Content::Read(bytes, _) => bytes.into(),
-            Content::Changed(payload) => Body::built(payload, formats.formatter(self.head.headers())),
-        };
+        let body = self.content.into_body(&self.head, formats);
         (self.head, body)
+    }
+
+    /// Takes the body out; an empty one stays.
+    pub(crate) fn take_body(&mut self, formats: &Formats) -> Body {
+        std::mem::replace(&mut self.content, Content::nothing()).into_body(&self.head, formats)
     }
 
     async fn read(&mut self, formats: &Formats) -> Result<(), ContentError> {
@@ -257,7 +296,7 @@ impl<H: Head> Message<H> {
         if let Content::Read(bytes, payload @ None) = &mut self.content {
             let head = ContentHead::of(self.head.headers());
             let builder = formats.builder(self.head.headers());
-            *payload = Some(unwind::call(|| builder.build(&head, bytes.clone()))??);
+            *payload = Some(Box::new(unwind::call(|| builder.build(&head, bytes.clone()))??));
         }
         Ok(())
     }

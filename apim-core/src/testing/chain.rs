@@ -173,14 +173,14 @@ impl Chain {
         let (head, body) = request.into_parts();
         let peer = Peer { address: ([127, 0, 0, 1], 4000).into(), tls: false };
         let now = self.clock.as_ref().map_or(Timestamp::default(), |clock| clock.now());
-        let mut context = Box::new(Context::new(id, peer, now, &head));
+        let mut context = Context::new(id, peer, now, &head);
         context.formats = self.formats.clone();
         (self.given)(&mut context);
         context.on_completion(self.pipeline.completion());
 
         let answer = self.pipeline.call(Exchange::new(Request::from_parts(head, body), context)).await;
-        let (message, mut context) = answer.into_parts();
-        let (head, body) = message.into_parts(&context.formats);
+        let (response, mut context) = answer.into_parts();
+        let (head, body) = response.into_parts();
         context.status = Some(head.status);
         // A body that breaks leaves what was sent before; that it broke is in `finished`.
         let body = body.collect().await.map(|body| body.to_bytes());
@@ -271,60 +271,53 @@ struct Inner {
 }
 
 impl Recorder {
-    async fn answer(&self, exchange: Exchange) -> Result<Answer, (Box<Context>, BoxError)> {
-        let (message, context) = exchange.into_parts();
-        let (head, body) = match message.finish(&context.formats) {
-            Ok(finished) => finished,
-            Err(error) => return Err((context, Fault::from(error).into())),
-        };
-        let body = match body.collect().await {
-            Ok(body) => body.to_bytes(),
-            Err(error) => return Err((context, error)),
-        };
-        let request = Request::from_parts(head, body);
-        lock(&self.0.seen).entry(context.request_id).or_default().push(request.clone());
-        let backend = lock(&self.0.backend).clone();
-        Ok(backend.answer(request, context).await)
+    /// What the backend says, and a copy of the request for it and for the test.
+    async fn ask(&self, exchange: &mut Exchange) -> Result<(Arc<dyn Answers>, Request<Bytes>), BoxError> {
+        exchange.write().map_err(Fault::from)?;
+        let (head, body) = exchange.take_request().into_parts();
+        let request = Request::from_parts(head, body.collect().await?.to_bytes());
+        lock(&self.0.seen).entry(exchange.context().request_id).or_default().push(request.clone());
+        Ok((lock(&self.0.backend).clone(), request))
     }
 }
 
 impl Backend for Recorder {
-    async fn call(&self, exchange: Exchange) -> Answer {
-        match self.answer(exchange).await {
-            Ok(answer) => answer,
-            Err((context, error)) => {
+    async fn call(&self, mut exchange: Exchange) -> Answer {
+        match self.ask(&mut exchange).await {
+            Ok((backend, request)) => backend.answer(request, exchange).await,
+            Err(error) => {
                 let fault = error.downcast::<Fault>().map_or_else(
                     |error| {
                         Fault::new(fault::BAD_REQUEST).because("The body ended too early").caused_by(error)
                     },
                     |fault| *fault,
                 );
-                let mut answer = Answer::new(Response::default(), context);
-                answer.fail(fault, &Plain);
-                answer
+                exchange.fail(fault, &Plain)
             }
         }
     }
 }
 
+/// What a test has for a backend. The exchange's own request has been taken out.
 trait Answers: Send + Sync {
-    fn answer(&self, request: Request<Bytes>, context: Box<Context>) -> BoxFuture<'_, Answer>;
+    fn answer(&self, request: Request<Bytes>, exchange: Exchange) -> BoxFuture<'_, Answer>;
 }
 
 struct Function<F>(F);
 
 impl<F: Fn(&Request<Bytes>) -> Response<Body> + Send + Sync> Answers for Function<F> {
-    fn answer(&self, request: Request<Bytes>, context: Box<Context>) -> BoxFuture<'_, Answer> {
+    fn answer(&self, request: Request<Bytes>, exchange: Exchange) -> BoxFuture<'_, Answer> {
         let response = (self.0)(&request);
-        Box::pin(async move { Answer::new(response, context) })
+        Box::pin(async move { exchange.answer(response) })
     }
 }
 
 struct Other<B>(B);
 
 impl<B: Backend> Answers for Other<B> {
-    fn answer(&self, request: Request<Bytes>, context: Box<Context>) -> BoxFuture<'_, Answer> {
-        Box::pin(self.0.call(Exchange::new(request.map(Body::from), context)))
+    fn answer(&self, request: Request<Bytes>, mut exchange: Exchange) -> BoxFuture<'_, Answer> {
+        exchange.put_request(request.map(Body::from));
+        Box::pin(self.0.call(exchange))
     }
 }
 

@@ -66,15 +66,14 @@ fn hello(diary: &Diary) -> impl Backend + use<> {
 
 /// One that returns what it is sent, and says of which type.
 fn echo() -> impl Backend {
-    Answers(|exchange: Exchange| {
+    Answers(|mut exchange: Exchange| {
         Box::pin(async move {
-            let (message, context) = exchange.into_parts();
-            let (head, body) = message.into_parts(&context.formats);
+            let (head, body) = exchange.take_request().into_parts();
             let mut response = Response::new(body);
             if let Some(media_type) = head.headers.get(CONTENT_TYPE) {
                 response.headers_mut().insert(CONTENT_TYPE, media_type.clone());
             }
-            Answer::new(response, context)
+            exchange.answer(response)
         }) as BoxFuture<'static, Answer>
     })
 }
@@ -116,7 +115,7 @@ fn exchange(request: Request<Body>) -> Exchange {
     let (head, body) = request.into_parts();
     let peer = Peer { address: ([127, 0, 0, 1], 4000).into(), tls: false };
     let context = Context::new(RequestId(7), peer, Timestamp::from_secs(1), &head);
-    Exchange::new(Request::from_parts(head, body), Box::new(context))
+    Exchange::new(Request::from_parts(head, body), context)
 }
 
 fn get() -> Exchange {
@@ -135,7 +134,7 @@ fn run<T>(future: impl Future<Output = T>) -> T {
 }
 
 async fn text(answer: Answer) -> String {
-    let (message, context) = answer.into_parts();
-    let (_, body) = message.finish(&context.formats).unwrap();
+    let (response, _) = answer.into_parts();
+    let body = response.into_body();
     String::from_utf8(body.collect().await.unwrap().to_bytes().into()).unwrap()
 }

@@ -7,7 +7,6 @@ use apim_core::fault::Rescue;
 use apim_core::model::Api;
 use apim_core::{Answer, Backend, BoxFuture, BuildError, Exchange, Fault, fault};
 use futures_util::future::{self, Either};
-use http::Response;
 
 use super::foreign::{Foreign, Transports};
 use crate::upstream::{self, ApiUpstream, Upstream};
@@ -84,11 +83,11 @@ impl Backend for Origin {
     fn call(&self, exchange: Exchange) -> impl Future<Output = Answer> + Send {
         let context = exchange.context();
         if context.operation().is_none() || context.principal.is_none() {
-            let mut answer = exchange.answer(Response::default());
-            answer.context_mut().answered_by = Some("origin");
+            let mut exchange = exchange;
+            exchange.context_mut().answered_by = Some("origin");
             let forgotten = "no link has found an operation and a principal; is `authentication` missing?";
-            answer.fail(Fault::new(fault::UNCLASSIFIED).detail(forgotten), &*self.rescue);
-            return Either::Left(future::ready(answer));
+            let fault = Fault::new(fault::UNCLASSIFIED).detail(forgotten);
+            return Either::Left(future::ready(exchange.fail(fault, &*self.rescue)));
         }
         match self.foreign.as_ref().map(|foreign| foreign.choose(exchange.context())) {
             Some(Ok(Some(connected))) => {
@@ -96,9 +95,7 @@ impl Backend for Origin {
                 return Either::Right(Either::Right(called));
             }
             Some(Err(fault)) => {
-                let mut answer = exchange.answer(Response::default());
-                answer.fail(fault, &*self.rescue);
-                return Either::Left(future::ready(answer));
+                return Either::Left(future::ready(exchange.fail(fault, &*self.rescue)));
             }
             Some(Ok(None)) | None => {}
         }

@@ -38,6 +38,7 @@ use crate::builder::Builder;
 use crate::deploy::{self, Current, Deployer, Pinned, Report};
 use crate::recipe::{Kept, Made, Recipe, Reconfiguration};
 use crate::rescue::{self, REQUEST_ID};
+use crate::server::Reply as _;
 use crate::transport::client_certificate::ClientCertificate;
 use crate::why;
 
@@ -64,7 +65,7 @@ pub(crate) struct Inner {
 impl Inner {
     /// Sends an answer on its way. One of the gateway's own carries the request's id, and leaves a record
     /// under it. A payload that cannot be written fails it now, while there is still something to say.
-    fn respond(&self, mut answer: Answer, rescue: &dyn Rescue, settings: &Settings) -> Response<Sent> {
+    fn respond(&self, mut answer: Answer, rescue: &dyn Rescue, settings: &Settings) -> Sent {
         if let Err(error) = answer.write() {
             answer.fail(error.into(), rescue);
         }
@@ -79,7 +80,7 @@ impl Inner {
         } else if let Some(id) = context.correlation_id.clone() {
             answer.headers_mut().insert(settings.correlation.header(), id);
         }
-        Sent::respond(answer)
+        Sent::of(answer)
     }
 }
 
@@ -109,47 +110,62 @@ impl Gateway {
     ///
     /// The request's end, with its duration and bytes, is reported when the response's body has been sent
     /// or dropped. Dropping the future ends the request where it stands.
-    pub async fn handle(&self, request: Request<Body>, peer: Peer, worker: Worker) -> Response<Sent> {
-        let (mut head, body) = request.into_parts();
+    pub async fn handle(&self, mut request: Request<Body>, peer: Peer, worker: Worker) -> Response<Sent> {
+        self.answer(&mut request, peer, worker).await.into_response()
+    }
+
+    /// The same for a request that is taken out of its place.
+    pub(crate) async fn answer(&self, request: &mut Request<Body>, peer: Peer, worker: Worker) -> Sent {
         let pinned = self.0.current.pin(worker);
-        let mut context = Box::new(self.context(&head, peer, worker, &pinned.0.settings));
+        let settings = &pinned.0.settings;
+        let mut exchange = self.begin(request, peer, worker, settings);
+        let opening = tenure::opening(&mut exchange.head_mut().extensions);
+        if opening.is_some() {
+            exchange.context_mut().slots.insert(Opening);
+        }
+        let id = exchange.context().request_id;
+        let mut answer = std::pin::pin!(self.pass(exchange, pinned));
+        match std::future::poll_fn(|cx| unwind::poll(answer.as_mut(), cx)).await {
+            Ok(sent) => {
+                if let Some(end) = opening.filter(|_| sent.status() == StatusCode::SWITCHING_PROTOCOLS) {
+                    self.0.tenures.begin(&end, sent.context());
+                }
+                sent
+            }
+            Err(panicked) => self.broken(id, peer, panicked),
+        }
+    }
+
+    /// What is known of a request from its head and its connection.
+    fn begin(
+        &self,
+        request: &mut Request<Body>,
+        peer: Peer,
+        worker: Worker,
+        settings: &Settings,
+    ) -> Exchange {
+        let id = self.0.ids.of(worker).next();
+        let mut exchange = Exchange::begin(request, id, peer, self.0.clock.now());
+        let (head, context) = exchange.split_mut();
+        settings.complete(context, &head.headers, worker);
         let mut certificate = head.extensions.remove::<ClientCertificate>();
-        if let Some(header) = &pinned.0.settings.certificates {
+        if let Some(header) = &settings.certificates {
             let told = header.take(&mut head.headers, peer.address.ip(), worker);
             certificate = certificate.or(told);
         }
         if let Some(certificate) = certificate {
             context.slots.insert(certificate);
         }
-        let opening = tenure::opening(&mut head.extensions);
-        if opening.is_some() {
-            context.slots.insert(Opening);
-        }
-        let id = context.request_id;
-        let mut answer = std::pin::pin!(self.answer(head, body, context, pinned));
-        match std::future::poll_fn(|cx| unwind::poll(answer.as_mut(), cx)).await {
-            Ok(response) => {
-                if let Some(end) = opening.filter(|_| response.status() == StatusCode::SWITCHING_PROTOCOLS) {
-                    self.0.tenures.begin(&end, response.body().context());
-                }
-                response
-            }
-            Err(panicked) => self.broken(id, peer, panicked),
-        }
+        exchange
     }
 
-    async fn answer(
-        &self,
-        mut head: request::Parts,
-        body: Body,
-        mut context: Box<Context>,
-        pinned: Arc<Pinned>,
-    ) -> Response<Sent> {
+    /// Finds the API, and has it answer.
+    async fn pass(&self, mut exchange: Exchange, pinned: Arc<Pinned>) -> Sent {
+        let (head, context) = exchange.split_mut();
         context.pin(pinned.clone());
-        let answer = match admit::admit(&pinned.0, &mut head, &mut context, &self.0.texts) {
+        let answer = match admit::admit(&pinned.0, head, context, &self.0.texts) {
             Ok(deployed) => {
                 context.on_completion(deployed.clone());
-                let exchange = Exchange::new(Request::from_parts(head, body), context);
                 deployed.pipeline.call(exchange).await
             }
             Err(fault) => {
@@ -157,9 +173,7 @@ impl Gateway {
                 if let Some(unrouted) = &pinned.0.settings.unrouted {
                     context.on_completion(unrouted.clone());
                 }
-                let mut answer = Answer::new(Response::default(), context);
-                answer.fail(fault, &*self.0.rescue);
-                answer
+                exchange.fail(fault, &*self.0.rescue)
             }
         };
         self.0.respond(answer, &*self.0.rescue, &pinned.0.settings)
@@ -167,11 +181,10 @@ impl Gateway {
 
     /// The answer to a request that something outside the handlers panicked at, as a backend given in code: its
     /// context is lost, but not its id. The rescue may be what panicked, so the usual one answers.
-    fn broken(&self, id: RequestId, peer: Peer, panicked: Panicked) -> Response<Sent> {
-        let (head, ()) = Request::new(()).into_parts();
-        let context = Box::new(Context::new(id, peer, self.0.clock.now(), &head));
-        let mut answer = Answer::new(Response::default(), context);
-        answer.fail(panicked.fault("the backend, or what answers for it,"), &rescue::Json);
+    fn broken(&self, id: RequestId, peer: Peer, panicked: Panicked) -> Sent {
+        let exchange = Exchange::begin(&mut Request::default(), id, peer, self.0.clock.now());
+        let fault = panicked.fault("the backend, or what answers for it,");
+        let mut answer = exchange.fail(fault, &rescue::Json);
         answer.context_mut().answered_by = Some("gateway");
         self.0.respond(answer, &rescue::Json, &self.0.current.load().settings)
     }
@@ -180,22 +193,13 @@ impl Gateway {
     fn note(&self, head: &request::Parts, fault: Fault, peer: Peer, worker: Worker) -> HeaderValue {
         let pinned = self.0.current.pin(worker);
         let settings = &pinned.0.settings;
-        let mut context = self.context(head, peer, worker, settings);
+        let mut context = Context::new(self.0.ids.of(worker).next(), peer, self.0.clock.now(), head);
+        settings.complete(&mut context, &head.headers, worker);
         context.answered_by = Some("server");
         let status = fault.status();
         context.fault = Some(Arc::new(fault));
         settings.records.note(&context, status);
         id::header(context.request_id, &self.0.texts, worker)
-    }
-
-    fn context(&self, head: &request::Parts, peer: Peer, worker: Worker, settings: &Settings) -> Context {
-        let id = self.0.ids.of(worker).next();
-        let mut context = Context::new(id, peer, self.0.clock.now(), head);
-        context.worker = worker;
-        context.correlation_id = settings.correlation.sent(&head.headers);
-        context.formats = settings.formats.clone();
-        context.client_ip = settings.proxies.client(context.client_ip, &head.headers);
-        context
     }
 
     /// Serves a snapshot instead of whatever was served.

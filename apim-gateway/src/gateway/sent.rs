@@ -8,37 +8,45 @@ use std::task::{Context as TaskContext, Poll};
 use apim_core::fault::{Blame, Fault};
 use apim_core::{Answer, Body, BoxError, Context, unwind};
 use bytes::Bytes;
-use http::{Method, Response, StatusCode};
+use http::{HeaderMap, Method, Response, StatusCode, response};
 use http_body::{Body as _, Frame, SizeHint};
 
-/// An answer's body together with the request's context.
+use crate::server::Reply;
+
+/// An answer on its way out: its body, and what is known of the request.
 ///
-/// It counts what leaves. Dropping it drops the context, which is how everybody learns that the request has
-/// ended, whether its last byte has left or the client has gone.
+/// It counts what leaves. Dropping it is how everybody learns that the request has ended, whether its last byte
+/// has left or the client has gone.
 pub struct Sent {
     body: Body,
-    context: Box<Context>,
+    answer: Answer,
 }
 
 impl Sent {
-    pub(crate) fn respond(answer: Answer) -> Response<Self> {
-        let (message, mut context) = answer.into_parts();
-        let (head, body) = message.into_parts(&context.formats);
-        context.status = Some(head.status);
+    pub(crate) fn of(mut answer: Answer) -> Self {
+        let body = answer.take_body();
+        let status = answer.status();
+        let context = answer.context_mut();
+        context.status = Some(status);
         if let Some(fault) = &context.fault {
-            tell(fault, &context);
+            tell(fault, context);
         }
         // Nobody asks for these bodies, so nobody will see them end.
         let silent = context.method == Method::HEAD
-            || head.status.is_informational()
-            || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+            || status.is_informational()
+            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         context.finished = silent || body.is_end_stream();
-        Response::from_parts(head, Self { body, context })
+        Self { body, answer }
+    }
+
+    /// With its head apart, as everybody but our own server wants it.
+    pub(crate) fn into_response(mut self) -> Response<Self> {
+        Response::from_parts(self.answer.take_head(), self)
     }
 
     /// What is known of the request.
     pub fn context(&self) -> &Context {
-        &self.context
+        self.answer.context()
     }
 }
 
@@ -69,17 +77,18 @@ impl http_body::Body for Sent {
             // connection go on.
             Err(panicked) => {
                 this.body = Body::empty();
-                tracing::warn!(id = %this.context.request_id, %panicked, "an answer's body broke off");
+                tracing::warn!(id = %this.context().request_id, %panicked, "an answer's body broke off");
                 return Poll::Ready(Some(Err(panicked.into())));
             }
         };
         match &frame {
             Some(Ok(frame)) => {
-                this.context.sent += frame.data_ref().map_or(0, |data| data.len() as u64);
-                this.context.finished = this.body.is_end_stream();
+                let context = this.answer.context_mut();
+                context.sent += frame.data_ref().map_or(0, |data| data.len() as u64);
+                context.finished = this.body.is_end_stream();
             }
             Some(Err(_)) => {}
-            None => this.context.finished = true,
+            None => this.answer.context_mut().finished = true,
         }
         Poll::Ready(frame)
     }
@@ -93,8 +102,30 @@ impl http_body::Body for Sent {
     }
 }
 
+impl Reply for Sent {
+    fn status(&self) -> StatusCode {
+        self.answer.status()
+    }
+
+    fn set_status(&mut self, status: StatusCode) {
+        self.answer.head_mut().status = status;
+    }
+
+    fn headers(&self) -> &HeaderMap {
+        self.answer.headers()
+    }
+
+    fn headers_mut(&mut self) -> &mut HeaderMap {
+        self.answer.headers_mut()
+    }
+
+    fn take_head(&mut self) -> response::Parts {
+        self.answer.take_head()
+    }
+}
+
 impl fmt::Debug for Sent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sent").field("body", &self.body).field("context", &self.context).finish()
+        f.debug_struct("Sent").field("body", &self.body).field("context", self.context()).finish()
     }
 }

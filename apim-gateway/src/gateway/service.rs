@@ -13,10 +13,10 @@ use crate::server::Serve;
 use crate::transport::hop;
 
 impl Serve for Gateway {
-    type Body = Sent;
+    type Reply = Sent;
 
-    async fn serve(&self, request: Request<Body>, peer: Peer, worker: Worker) -> Response<Sent> {
-        self.handle(request, peer, worker).await
+    async fn serve(&self, request: &mut Request<Body>, peer: Peer, worker: Worker) -> Sent {
+        self.answer(request, peer, worker).await
     }
 
     fn refused(

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use apim_core::exchange::Completion;
 use apim_core::message::Formats;
+use apim_core::{Context, Worker};
+use http::HeaderMap;
 
 use super::{CertificateHeader, Proxies};
 use crate::auth::JwtVerifier;
@@ -27,6 +29,16 @@ pub(crate) struct Settings {
     pub(crate) leeway: Duration,
     /// Whether WebSockets stay open when their credential expires or is revoked.
     pub(crate) websockets_outlive_credentials: bool,
+}
+
+impl Settings {
+    /// Tells a context what a request's headers say of who calls.
+    pub(super) fn complete(&self, context: &mut Context, headers: &HeaderMap, worker: Worker) {
+        context.worker = worker;
+        context.correlation_id = self.correlation.sent(headers);
+        context.formats = self.formats.clone();
+        context.client_ip = self.proxies.client(context.client_ip, headers);
+    }
 }
 
 /// Those of a view that nobody has configured.

@@ -26,8 +26,8 @@ pub(super) struct Original(pub(super) Uri);
 struct Messages(Arc<Sequences>);
 
 impl Messages {
-    fn operation(&self, index: Option<usize>) -> Option<&(Sequence, Sequence)> {
-        self.0.operations.get(index?)
+    fn operation(&self, index: Option<u32>) -> Option<&(Sequence, Sequence)> {
+        self.0.operations.get(index? as usize)
     }
 }
 

@@ -30,7 +30,7 @@ impl<'a> Host<'a> {
         if !is_port(port) || name.len() > Self::LONGEST {
             return Err(Ambiguous::Host);
         }
-        Ok(Self(match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Ok(Self(match name.bytes().fold(false, |found, byte| found | byte.is_ascii_uppercase()) {
             true => Cow::Owned(name.to_ascii_lowercase()),
             false => Cow::Borrowed(name),
         }))
@@ -68,18 +68,25 @@ impl<'a> Host<'a> {
 
 /// Where a name ends, its closing dot included: where the authority does, or at the colon of the port.
 fn name(authority: &str) -> Option<usize> {
-    let mut label = 0;
-    for (at, byte) in authority.bytes().enumerate() {
-        match byte {
-            b'.' if label > 0 => label = 0,
-            b'-' | b'_' => label += 1,
-            byte if byte.is_ascii_alphanumeric() => label += 1,
-            b':' if at > 0 => return Some(at),
-            _ => return None,
-        }
-    }
-    (!authority.is_empty()).then_some(authority.len())
+    let bytes = authority.as_bytes();
+    let end = memchr::memchr(b':', bytes).unwrap_or(bytes.len());
+    let name = &bytes[..end];
+    let known = name.iter().fold(true, |known, byte| known & IN_NAMES[usize::from(*byte)]);
+    let empty_label =
+        name.first().is_none_or(|first| *first == b'.') || name.windows(2).any(|pair| pair == b"..");
+    (known && !empty_label).then_some(end)
 }
+
+/// Whether a byte may stand in a name.
+const IN_NAMES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        table[byte] = matches!(byte as u8, b'-' | b'_' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z');
+        byte += 1;
+    }
+    table
+};
 
 /// Where an IPv6 address in brackets ends.
 fn address(authority: &str) -> Option<usize> {

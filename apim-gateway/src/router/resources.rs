@@ -92,7 +92,7 @@ const USUAL: [Method; 7] =
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {
     /// The operation with this index.
-    Operation(usize),
+    Operation(u32),
     /// Templates match, but none has this method.
     OtherMethods,
     /// No template matches.
@@ -147,12 +147,12 @@ impl Resources {
     pub fn find(&self, method: &Method, path: &str) -> Found {
         let rest = segments(path);
         if let Some(operation) = self.walk(0, rest, &mut |methods| serving(methods, method)) {
-            return Found::Operation(operation as usize);
+            return Found::Operation(operation);
         }
         if method == Method::HEAD
             && let Some(operation) = self.walk(0, rest, &mut |methods| serving(methods, &Method::GET))
         {
-            return Found::Operation(operation as usize);
+            return Found::Operation(operation);
         }
         match self.walk(0, rest, &mut |methods| methods.first().map(|(_, operation)| *operation)) {
             Some(_) => Found::OtherMethods,
@@ -355,7 +355,7 @@ mod tests {
             ("/petstore", 0),
             ("/", 0),
         ] {
-            assert_eq!(get(&found, path), Found::Operation(index), "{path}");
+            assert_eq!(get(&found, path), Found::Operation(index.try_into().unwrap()), "{path}");
         }
     }
 
@@ -471,7 +471,7 @@ mod tests {
                         }
                         let path = format!("/{one}{two}{three}");
                         let found = match get(&trie, &path) {
-                            Found::Operation(index) => Some(index),
+                            Found::Operation(index) => Some(index as usize),
                             _ => None,
                         };
                         assert_eq!(

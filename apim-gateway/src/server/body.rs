@@ -7,9 +7,12 @@ use std::task::{Context, Poll};
 use apim_core::fault::{self, Fault};
 use apim_core::{Body, BoxError};
 use bytes::Bytes;
+use http::{HeaderMap, Response, StatusCode};
 use http_body::{Frame, SizeHint};
+use http_body_util::Full;
 use hyper::body::Incoming;
 
+use super::reply::Reply;
 use super::socket::Slot;
 use super::stream;
 use crate::transport::watch::Watch;
@@ -104,34 +107,62 @@ impl Drop for Tunnel {
     }
 }
 
-/// The body of an answer: the service's, or the server's own few words.
-pub(super) struct Leaving<B> {
-    kind: Kind<B>,
+/// An answer on its way to its client: the service's, or the server's own few words.
+pub(super) struct Leaving<R> {
+    kind: Kind<R>,
     /// Until what was handed out has been taken, over HTTP/2: hyper asks for more when it has.
     taken: Option<Arc<Watch>>,
     flight: Flight,
 }
 
-enum Kind<B> {
-    Served(B),
-    Words(Option<Bytes>),
+enum Kind<R> {
+    Served(R),
+    Words(Box<Response<Full<Bytes>>>),
 }
 
-impl<B> Leaving<B> {
-    pub(super) fn served(body: B, flight: Flight) -> Self {
-        Self { kind: Kind::Served(body), taken: stream::deadline(), flight }
+impl<R: Reply> Leaving<R> {
+    pub(super) fn served(reply: R, flight: Flight) -> Self {
+        Self { kind: Kind::Served(reply), taken: stream::deadline(), flight }
     }
 
-    pub(super) fn words(words: &'static str, flight: Flight) -> Self {
-        let words = Bytes::from_static(words.as_bytes());
-        Self { kind: Kind::Words(Some(words)), taken: stream::deadline(), flight }
+    pub(super) fn words(status: StatusCode, words: &'static str, flight: Flight) -> Self {
+        let mut response = Response::new(Full::from(words));
+        *response.status_mut() = status;
+        Self { kind: Kind::Words(Box::new(response)), taken: stream::deadline(), flight }
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        match &self.kind {
+            Kind::Served(reply) => reply.status(),
+            Kind::Words(words) => words.status(),
+        }
+    }
+
+    pub(super) fn headers(&self) -> &HeaderMap {
+        match &self.kind {
+            Kind::Served(reply) => reply.headers(),
+            Kind::Words(words) => words.headers(),
+        }
+    }
+
+    pub(super) fn headers_mut(&mut self) -> &mut HeaderMap {
+        match &mut self.kind {
+            Kind::Served(reply) => reply.headers_mut(),
+            Kind::Words(words) => words.headers_mut(),
+        }
+    }
+
+    /// With its head apart, as hyper wants it.
+    pub(super) fn into_response(mut self) -> Response<Self> {
+        let head = match &mut self.kind {
+            Kind::Served(reply) => reply.take_head(),
+            Kind::Words(words) => words.take_head(),
+        };
+        Response::from_parts(head, self)
     }
 }
 
-impl<B> http_body::Body for Leaving<B>
-where
-    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
-{
+impl<R: Reply> http_body::Body for Leaving<R> {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -140,8 +171,8 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let frame = match &mut self.kind {
-            Kind::Served(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
-            Kind::Words(words) => Poll::Ready(words.take().map(|words| Ok(Frame::data(words)))),
+            Kind::Served(reply) => Pin::new(reply).poll_frame(cx).map_err(Into::into),
+            Kind::Words(words) => Pin::new(words.body_mut()).poll_frame(cx).map_err(Into::into),
         };
         if let Some(taken) = &self.taken {
             match &frame {
@@ -154,15 +185,15 @@ where
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Served(body) => body.is_end_stream(),
-            Kind::Words(words) => words.is_none(),
+            Kind::Served(reply) => reply.is_end_stream(),
+            Kind::Words(words) => words.body().is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Served(body) => body.size_hint(),
-            Kind::Words(words) => SizeHint::with_exact(words.as_ref().map_or(0, |words| words.len() as u64)),
+            Kind::Served(reply) => reply.size_hint(),
+            Kind::Words(words) => words.body().size_hint(),
         }
     }
 }

@@ -31,7 +31,7 @@ use super::socket::{GOODBYE, Slot, Socket};
 use super::stream::Streams;
 use super::traffic::{Closed, Door};
 use super::worker::{LEAVING, SERVING, Shared};
-use super::{Limits, Serve};
+use super::{Limits, Reply, Serve};
 use crate::rescue::REQUEST_ID;
 use crate::router::Host;
 use crate::transport::client_certificate::ClientCertificate;
@@ -241,18 +241,18 @@ impl<S> Seen<S> {
 async fn stream<S: Serve>(
     seen: Arc<Seen<S>>,
     request: Request<Incoming>,
-) -> Result<Response<Leaving<S::Body>>, Infallible> {
+) -> Result<Response<Leaving<S::Reply>>, Infallible> {
     let length = http_body::Body::size_hint(request.body()).lower();
-    let request = request.map(|body| Received::body(body, &seen.slot, seen.shared.limits.body_bytes));
-    Ok(answer(&seen, request, length).await)
+    let mut request = request.map(|body| Received::body(body, &seen.slot, seen.shared.limits.body_bytes));
+    Ok(answer(&seen, &mut request, length).await.into_response())
 }
 
 /// Answers a request whose body has so many bytes at least.
 pub(super) async fn answer<S: Serve>(
     seen: &Arc<Seen<S>>,
-    mut request: Request<Body>,
+    request: &mut Request<Body>,
     length: u64,
-) -> Response<Leaving<S::Body>> {
+) -> Leaving<S::Reply> {
     let flight = Flight::new(seen.slot.clone());
     let h1 = request.version() < Version::HTTP_2;
     if seen.slot.is_ambiguous() {
@@ -267,11 +267,11 @@ pub(super) async fn answer<S: Serve>(
     // The gateway is no forward proxy, and what follows a CONNECT must never be taken for a request.
     let mut handshake = None;
     if request.method() == Method::CONNECT {
-        if !extended::is_websocket(&request) {
+        if !extended::is_websocket(request) {
             let refusal = refused(StatusCode::METHOD_NOT_ALLOWED, NO_CONNECT, h1, flight);
             return told(seen, request, Fault::new(fault::METHOD_NOT_ALLOWED).rule("connect"), refusal);
         }
-        handshake = Some(Handshake::begin(&mut request));
+        handshake = Some(Handshake::begin(request));
         request.extensions_mut().insert(Hold::new(Tunnel::new(seen.slot.clone())));
     }
     let Shared { service, worker, stage, limits, .. } = &*seen.shared;
@@ -280,7 +280,7 @@ pub(super) async fn answer<S: Serve>(
         let fault = Fault::new(fault::BODY_TOO_LARGE).rule("server.body_bytes").wanted(limits.body_bytes);
         return told(seen, request, fault, refusal);
     }
-    if seen.is_misdirected(&request) {
+    if seen.is_misdirected(request) {
         let refusal = refused(StatusCode::MISDIRECTED_REQUEST, MISDIRECTED, h1, flight);
         let fault = Fault::new(fault::BAD_REQUEST).with_status(StatusCode::MISDIRECTED_REQUEST);
         return told(seen, request, fault.rule("certificate.host"), refusal);
@@ -306,7 +306,7 @@ pub(super) async fn answer<S: Serve>(
     } else if h1 && (stage.load(Relaxed) != SERVING || seen.slot.is_ambiguous() || seen.slot.is_spent()) {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    response.map(|body| Leaving::served(body, flight))
+    Leaving::served(response, flight)
 }
 
 const AMBIGUOUS: &str = r#"{"code":"400","type":"Status report","message":"Bad Request","description":"The request is framed in a way that can be read in two ways"}"#;
@@ -320,20 +320,19 @@ const NO_WEBSOCKET: &str = r#"{"code":"101506","type":"Status report","message":
 /// A refusal with the id under which the operator finds why.
 fn told<S: Serve>(
     seen: &Seen<S>,
-    request: Request<Body>,
+    request: &mut Request<Body>,
     fault: Fault,
-    mut refusal: Response<Leaving<S::Body>>,
-) -> Response<Leaving<S::Body>> {
-    let (head, _) = request.into_parts();
+    mut refusal: Leaving<S::Reply>,
+) -> Leaving<S::Reply> {
+    let (head, _) = std::mem::take(request).into_parts();
     if let Some(id) = seen.shared.service.refused(&head, fault, seen.peer, seen.shared.worker) {
         refusal.headers_mut().insert(REQUEST_ID, id);
     }
     refusal
 }
 
-fn refused<B>(status: StatusCode, words: &'static str, h1: bool, flight: Flight) -> Response<Leaving<B>> {
-    let mut response = Response::new(Leaving::words(words, flight));
-    *response.status_mut() = status;
+fn refused<R: Reply>(status: StatusCode, words: &'static str, h1: bool, flight: Flight) -> Leaving<R> {
+    let mut response = Leaving::words(status, words, flight);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if h1 {
@@ -344,7 +343,7 @@ fn refused<B>(status: StatusCode, words: &'static str, h1: bool, flight: Flight)
 
 const OVERLOADED: &str = r#"{"code":"503","type":"Status report","message":"Service Unavailable","description":"There is more to do than can be done; try again later"}"#;
 
-fn overloaded<S, B>(seen: &Seen<S>, h1: bool, flight: Flight) -> Response<Leaving<B>> {
+fn overloaded<S, R: Reply>(seen: &Seen<S>, h1: bool, flight: Flight) -> Leaving<R> {
     let gauge = &seen.slot.gauge;
     let mut response = refused(StatusCode::SERVICE_UNAVAILABLE, OVERLOADED, h1, flight);
     response.headers_mut().insert(RETRY_AFTER, gauge.retry_after());

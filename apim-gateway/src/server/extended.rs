@@ -8,8 +8,10 @@ use base64::engine::general_purpose::STANDARD;
 use http::header::{
     CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, StatusCode};
 use hyper::ext::Protocol;
+
+use super::Reply;
 
 /// What every server adds to a key to show that it speaks WebSocket (RFC 6455 section 1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -47,12 +49,12 @@ impl Handshake {
     }
 
     /// Turns the answer into one of HTTP/2. False if the backend agreed to something else than was asked.
-    pub(super) fn end<B>(&self, response: &mut Response<B>) -> bool {
+    pub(super) fn end(&self, response: &mut impl Reply) -> bool {
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             // A success would open the stream to a backend that has not agreed to anything.
             return !response.status().is_success();
         }
-        *response.status_mut() = StatusCode::OK;
+        response.set_status(StatusCode::OK);
         let headers = response.headers_mut();
         headers.remove(CONNECTION);
         headers.remove(UPGRADE);

@@ -7,7 +7,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use http::{Method, Uri};
+use http::{Method, Request, Uri};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::transport::http1::decoder::{Decoded, Decoder};
@@ -66,14 +66,18 @@ pub fn requests(pieces: &[&[u8]]) -> (Vec<Framed>, End) {
 
 fn next(wire: &mut Wire<Pieces<'_>>) -> Result<Option<Framed>, ReadError> {
     let Some(head) = now(|cx| wire.poll_head(cx, LIMITS.0))? else { return Ok(None) };
-    let Asked { head, body, .. } = head::request(&head, LIMITS.1)?;
+    let mut request = Request::new(());
+    let Asked { body, .. } = head::request(&head, LIMITS.1, &mut request)?;
     let mut decoder: Decoder = body.ok_or(ReadError::Malformed("the body could end in two places"))?;
     let mut body = Vec::new();
     loop {
         match now(|cx| wire.poll_body(cx, &mut decoder))? {
             Decoded::Data(data) => body.extend_from_slice(&data),
             Decoded::Trailers(_) => {}
-            Decoded::End => return Ok(Some(Framed { method: head.method, target: head.uri, body })),
+            Decoded::End => {
+                let (head, ()) = request.into_parts();
+                return Ok(Some(Framed { method: head.method, target: head.uri, body }));
+            }
         }
     }
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
 
-use apim_core::{Body, BoxError};
+use apim_core::Body;
 use bytes::Bytes;
 use http::header::UPGRADE;
-use http::{Request, Response, StatusCode};
+use http::{Request, StatusCode};
 use http_body::Body as _;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
@@ -38,8 +38,9 @@ where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut talk = Talk { wire: Wire::new(io, Endings::STRICT), slot: seen.slot.clone(), intake: None };
+    let mut request = Request::new(Body::empty());
     loop {
-        match talk.one(&seen).await {
+        match talk.one(&seen, &mut request).await {
             Ok(Next::Request) => {}
             Ok(Next::Handed(to)) => {
                 let raw: Raw = Box::new(Rewound::new(talk.wire.into_parts()));
@@ -80,36 +81,43 @@ struct Talk<T> {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Talk<T> {
-    /// Answers one request.
-    async fn one<S: Serve>(&mut self, seen: &Arc<Seen<S>>) -> Result<Next, Gone> {
+    /// Answers one request, whose head is read into a place that waits for it.
+    async fn one<S: Serve>(
+        &mut self,
+        seen: &Arc<Seen<S>>,
+        request: &mut Request<Body>,
+    ) -> Result<Next, Gone> {
         let shared = &*seen.shared;
         if self.wire.has_input() {
             self.slot.received();
         }
-        let asked = match std::future::poll_fn(|cx| self.poll_head(cx, shared)).await {
+        let asked = match std::future::poll_fn(|cx| self.poll_head(cx, request, shared)).await {
             Ok(Some(asked)) => asked,
             Ok(None) => return Ok(Next::End { unread: false }),
             Err(error) => return self.refuse(&error).await,
         };
-        let Asked { head, body, persistent, expects } = asked;
+        let Asked { body, persistent, expects } = asked;
         if body.is_none() {
             self.slot.set_ambiguous();
         }
-        let to = Question::of(&head);
+        let to = Question::of(request);
         let lower = body.as_ref().and_then(Decoder::left).unwrap_or_default();
-        let body = self.receive(body.unwrap_or(Decoder::length(0)), expects, shared.limits.body_bytes);
-        let mut request = Request::from_parts(head, body);
+        let body = body.unwrap_or(Decoder::length(0));
+        *request.body_mut() = self.receive(body, expects, shared.limits.body_bytes);
         let offered = request.headers().contains_key(UPGRADE).then(|| {
             let (offer, to) = Offer::new();
             request.extensions_mut().insert(offer);
             to
         });
-        let response = {
+        let mut reply = {
             let mut answering = pin!(connection::answer(seen, request, lower));
             std::future::poll_fn(|cx| self.poll_answer(cx, answering.as_mut())).await?
         };
-        let upgraded = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-        let stays = self.respond(response, to, persistent, shared).await?;
+        // What nobody has taken of it is not kept while it is answered.
+        drop(std::mem::take(request));
+        let upgraded = reply.status() == StatusCode::SWITCHING_PROTOCOLS;
+        let stays = self.respond(&mut reply, to, persistent, shared).await?;
+        drop(reply);
         match offered {
             Some(to) if upgraded => Ok(Next::Handed(to)),
             _ if stays && !upgraded => self.rest().await,
@@ -126,10 +134,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Talk<T> {
     fn poll_head<S>(
         &mut self,
         cx: &mut Context<'_>,
+        into: &mut Request<Body>,
         shared: &Shared<S>,
     ) -> Poll<Result<Option<Asked>, ReadError>> {
         match self.wire.poll_head(cx, shared.limits.head_bytes) {
-            Poll::Ready(Ok(Some(head))) => Poll::Ready(head::request(&head, shared.limits.headers).map(Some)),
+            Poll::Ready(Ok(Some(head))) => {
+                Poll::Ready(head::request(&head, shared.limits.headers, into).map(Some))
+            }
             Poll::Ready(Ok(None)) => Poll::Ready(Ok(None)),
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             // Looked for before it is left: a request that has arrived already is answered.
@@ -188,18 +199,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Talk<T> {
     }
 
     /// Sends an answer; whether the connection may stay.
-    async fn respond<S, B>(
+    async fn respond<S: Serve>(
         &mut self,
-        response: Response<Leaving<B>>,
+        reply: &mut Leaving<S::Reply>,
         to: Question,
         persistent: bool,
         shared: &Shared<S>,
-    ) -> Result<bool, Gone>
-    where
-        B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
-    {
-        let (head, body) = response.into_parts();
-        let (mut body, mut leaving) = (Some(body), None);
+    ) -> Result<bool, Gone> {
+        let (mut reply, mut leaving) = (Some(reply), None);
         let mut stays = persistent;
         std::future::poll_fn(|cx| {
             if leaving.is_none() {
@@ -214,13 +221,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Talk<T> {
                     return Poll::Ready(Ok::<_, Gone>(()));
                 }
                 let wrote = with_output(|out| {
-                    if let Some(body) = body.take() {
-                        let length = body.size_hint().exact();
+                    if let Some(reply) = reply.take() {
+                        let head = (reply.status(), reply.headers());
+                        let length = reply.size_hint().exact();
                         let now = shared.sweep.now();
                         let coding = date::with(now, |date| {
-                            encoder::response(out, &head, length, to, date, &mut stays)
+                            encoder::response(out, head, length, to, date, &mut stays)
                         });
-                        leaving = Some(Outgoing::new(body, coding));
+                        leaving = Some(Outgoing::new(reply, coding));
                     }
                     let Some(leaving) = &mut leaving else { return Err(Gone) };
                     let (data, tail) = leaving.collect(cx, out).map_err(|_| Gone)?;

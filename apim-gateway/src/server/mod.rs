@@ -20,6 +20,7 @@ mod http1;
 mod listen;
 mod places;
 pub mod proxy;
+mod reply;
 mod shedding;
 mod socket;
 mod stream;
@@ -32,13 +33,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use apim_core::{Body, BoxError, Fault, Peer, Shutdown, Worker};
-use bytes::Bytes;
-use http::{HeaderValue, Request, Response};
+use apim_core::{Body, Fault, Peer, Shutdown, Worker};
+use http::{HeaderValue, Request};
 use ipnet::IpNet;
 
 pub use control::Control;
 use listen::Listeners;
+pub use reply::Reply;
 pub use shedding::Shedding;
 pub use traffic::Traffic;
 pub(crate) use traffic::{Closed, Door, Shed};
@@ -49,17 +50,35 @@ use crate::transport::certificates::Certificates;
 ///
 /// Called once per request, on the worker that owns its connection; dropped where it stands if the client
 /// goes away. It must not block: every other request of the worker would wait.
+///
+/// ```
+/// use apim_core::{Body, Peer, Worker};
+/// use apim_gateway::server::Serve;
+/// use http::{Request, Response};
+///
+/// /// Sends back what it is sent.
+/// #[derive(Clone)]
+/// struct Echo;
+///
+/// impl Serve for Echo {
+///     type Reply = Response<Body>;
+///
+///     async fn serve(&self, request: &mut Request<Body>, _: Peer, _: Worker) -> Response<Body> {
+///         Response::new(std::mem::take(request.body_mut()))
+///     }
+/// }
+/// ```
 pub trait Serve: Clone + Send + Sync + 'static {
-    /// The body of its responses.
-    type Body: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static;
+    /// Its answers.
+    type Reply: Reply;
 
-    /// Answers.
+    /// Answers a request, of which it may take what it likes: nobody looks at it afterwards.
     fn serve(
         &self,
-        request: Request<Body>,
+        request: &mut Request<Body>,
         peer: Peer,
         worker: Worker,
-    ) -> impl Future<Output = Response<Self::Body>> + Send;
+    ) -> impl Future<Output = Self::Reply> + Send;
 
     /// Learns of a request that the server itself refuses, since it must not be served; answers the id that
     /// the refusal is to carry as `x-request-id`. The default keeps no such records.

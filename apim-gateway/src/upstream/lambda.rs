@@ -93,7 +93,7 @@ impl Functions {
         request: Request<Body>,
         context: &Context,
     ) -> Result<(Request<Body>, Option<Duration>), Fault> {
-        let target = context.operation.and_then(|index| self.targets.get(index));
+        let target = context.operation.and_then(|index| self.targets.get(index as usize));
         let target = target.ok_or_else(|| Fault::new(fault::INTERNAL).detail("no operation was found"))?;
         let (head, body) = request.into_parts();
         let body = read(body, context.formats.limit()).await?;

@@ -61,7 +61,7 @@ use std::time::Duration;
 use apim_core::fault::{self, Rescue};
 use apim_core::model::{Api, AuthType, Endpoint, KeyType, LifecycleState};
 use apim_core::{Answer, Backend, Body, BuildError, Clock, Context, Exchange, Fault, SystemClock, Worker};
-use http::{Request, Response};
+use http::Response;
 
 pub use challenge::Challenge;
 pub use dynamic::Chosen;
@@ -263,7 +263,10 @@ impl ApiUpstream {
         choose(context, self.production.as_ref(), self.sandbox.as_ref())
     }
 
-    async fn get(&self, request: &mut Request<Body>, context: &mut Context) -> Result<Response<Body>, Fault> {
+    async fn get(&self, exchange: &mut Exchange) -> Result<Response<Body>, Fault> {
+        exchange.write()?;
+        let request = &mut exchange.take_request();
+        let context = exchange.context_mut();
         let own = self.upstream.own(context.worker);
         let side = self.endpoint(context)?;
         match side.backends() {
@@ -305,25 +308,12 @@ impl fmt::Debug for ApiUpstream {
 }
 
 impl Backend for ApiUpstream {
-    fn call(&self, exchange: Exchange) -> impl Future<Output = Answer> + Send {
-        let (message, mut context) = exchange.into_parts();
-        let (mut request, unfit) = match message.finish(&context.formats) {
-            Ok((head, body)) => (Request::from_parts(head, body), None),
-            Err(error) => (Request::default(), Some(error.into())),
-        };
-        async move {
-            let response = match unfit {
-                None => self.get(&mut request, &mut context).await,
-                Some(fault) => Err(fault),
-            };
-            match response {
-                Ok(response) => Answer::new(response, context),
-                Err(fault) => {
-                    context.answered_by = Some("upstream");
-                    let mut answer = Answer::new(Response::default(), context);
-                    answer.fail(fault, &*self.upstream.0.rescue);
-                    answer
-                }
+    async fn call(&self, mut exchange: Exchange) -> Answer {
+        match self.get(&mut exchange).await {
+            Ok(response) => exchange.answer(response),
+            Err(fault) => {
+                exchange.context_mut().answered_by = Some("upstream");
+                exchange.fail(fault, &*self.upstream.0.rescue)
             }
         }
     }

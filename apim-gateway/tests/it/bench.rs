@@ -41,17 +41,13 @@ pub struct Straight {
 }
 
 impl Serve for Straight {
-    type Body = Body;
+    type Reply = Response<Body>;
 
-    async fn serve(&self, request: Request<Body>, peer: Peer, worker: Worker) -> Response<Body> {
-        let (head, body) = request.into_parts();
-        let mut context = Context::new(RequestId(1), peer, Timestamp::default(), &head);
-        context.worker = worker;
-        context.api = Some(self.api.clone());
-        let exchange = Exchange::new(Request::from_parts(head, body), Box::new(context));
-        let (message, context) = self.upstream.call(exchange).await.into_parts();
-        let (head, body) = message.into_parts(&context.formats);
-        Response::from_parts(head, body)
+    async fn serve(&self, request: &mut Request<Body>, peer: Peer, worker: Worker) -> Response<Body> {
+        let mut exchange = Exchange::begin(request, RequestId(1), peer, Timestamp::default());
+        exchange.context_mut().worker = worker;
+        exchange.context_mut().api = Some(self.api.clone());
+        self.upstream.call(exchange).await.into_parts().0
     }
 }
 

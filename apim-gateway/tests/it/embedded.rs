@@ -15,8 +15,8 @@ async fn threads_share_what_a_worker_would_have_for_itself() {
         let gateway = gateway.clone();
         tokio::spawn(async move {
             for _ in 0..50 {
-                let request = Request::get("/x").body(Body::empty()).unwrap();
-                let response = gateway.serve(request, peer, Worker(0)).await;
+                let mut request = Request::get("/x").body(Body::empty()).unwrap();
+                let response = gateway.serve(&mut request, peer, Worker(0)).await;
                 assert_eq!(response.status(), 200);
                 let body = response.into_body().collect().await.unwrap().to_bytes();
                 assert_eq!(body, "ok");

@@ -167,10 +167,10 @@ async fn a_request_without_a_body_is_sent_again_when_an_open_connection_turns_ou
 struct Echo;
 
 impl Serve for Echo {
-    type Body = Body;
+    type Reply = Response<Body>;
 
-    async fn serve(&self, request: Request<Body>, _: Peer, _: Worker) -> Response<Body> {
-        Response::new(request.into_body())
+    async fn serve(&self, request: &mut Request<Body>, _: Peer, _: Worker) -> Response<Body> {
+        Response::new(std::mem::take(request.body_mut()))
     }
 }
 

@@ -20,13 +20,13 @@ use crate::bench::Number;
 struct Recorder(Arc<Mutex<Option<Request<String>>>>);
 
 impl Backend for Recorder {
-    async fn call(&self, exchange: Exchange) -> Answer {
-        let (message, context) = exchange.into_parts();
-        let (head, body) = message.finish(&context.formats).unwrap();
+    async fn call(&self, mut exchange: Exchange) -> Answer {
+        exchange.write().unwrap();
+        let (head, body) = exchange.take_request().into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         *self.0.lock().unwrap() = Some(Request::from_parts(head, String::from_utf8(body.to_vec()).unwrap()));
         let response = Response::builder().header("content-type", "application/json");
-        Answer::new(response.body(r#"{"pet": {"name": "Rex", "age": 3}}"#.into()).unwrap(), context)
+        exchange.answer(response.body(r#"{"pet": {"name": "Rex", "age": 3}}"#.into()).unwrap())
     }
 }
 
@@ -65,9 +65,10 @@ impl Bench {
         context.api = Some(self.api.clone());
         context.operation = Some(0);
         context.formats = format::all();
-        let exchange = Exchange::new(Request::from_parts(head, body), Box::new(context));
-        let (message, context) = self.pipeline.call(exchange).await.into_parts();
-        let (head, body) = message.finish(&context.formats).unwrap();
+        let exchange = Exchange::new(Request::from_parts(head, body), context);
+        let mut answer = self.pipeline.call(exchange).await;
+        answer.write().unwrap();
+        let (head, body) = answer.into_parts().0.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         Response::from_parts(head, String::from_utf8(body.to_vec()).unwrap())
     }

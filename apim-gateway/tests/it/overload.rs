@@ -28,9 +28,9 @@ enum Costs {
 }
 
 impl Serve for Costs {
-    type Body = Body;
+    type Reply = Response<Body>;
 
-    async fn serve(&self, _: Request<Body>, _: Peer, _: Worker) -> Response<Body> {
+    async fn serve(&self, _: &mut Request<Body>, _: Peer, _: Worker) -> Response<Body> {
         match self {
             Self::Work(time) => work(*time),
             Self::Varying(millis) => work(Duration::from_millis(millis.load(Relaxed))),

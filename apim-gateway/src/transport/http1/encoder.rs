@@ -5,7 +5,7 @@ use http::header::{
     CONNECTION, CONTENT_LENGTH, DATE, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING,
 };
 use http::uri::PathAndQuery;
-use http::{Method, StatusCode, Uri, request, response};
+use http::{Method, Request, StatusCode, Uri};
 
 use super::head::may_trail;
 
@@ -153,11 +153,11 @@ pub(crate) struct Question {
 }
 
 impl Question {
-    pub(crate) fn of(head: &request::Parts) -> Self {
+    pub(crate) fn of<B>(request: &Request<B>) -> Self {
         Self {
-            head: head.method == Method::HEAD,
-            old: head.version < http::Version::HTTP_11,
-            trailers: head.headers.get_all(TE).iter().any(|value| {
+            head: request.method() == Method::HEAD,
+            old: request.version() < http::Version::HTTP_11,
+            trailers: request.headers().get_all(TE).iter().any(|value| {
                 let tokens = value.as_bytes().split(|byte| *byte == b',');
                 tokens.into_iter().any(|token| token.trim_ascii().eq_ignore_ascii_case(b"trailers"))
             }),
@@ -169,15 +169,15 @@ impl Question {
 /// `Date` shall say; `stays` is whether the connection does, which the head may say otherwise.
 pub(crate) fn response(
     out: &mut Vec<u8>,
-    head: &response::Parts,
+    (status, headers): (StatusCode, &HeaderMap),
     length: Option<u64>,
     to: Question,
     date: &[u8],
     stays: &mut bool,
 ) -> Coding {
-    status_line(out, head.status);
+    status_line(out, status);
     let (mut given, mut dated) = (None, false);
-    for (name, value) in &head.headers {
+    for (name, value) in headers {
         if *name == CONTENT_LENGTH {
             given = value.to_str().ok().and_then(|text| text.parse().ok());
             continue;
@@ -185,7 +185,7 @@ pub(crate) fn response(
             continue;
         } else if *name == CONNECTION {
             *stays &= !value.as_bytes().eq_ignore_ascii_case(b"close");
-            if head.status != StatusCode::SWITCHING_PROTOCOLS {
+            if status != StatusCode::SWITCHING_PROTOCOLS {
                 continue;
             }
         } else if *name == DATE {
@@ -198,8 +198,8 @@ pub(crate) fn response(
         out.extend_from_slice(date);
         out.extend_from_slice(b"\r\n");
     }
-    let coding = match head.status {
-        status if status.is_informational() || status == StatusCode::NO_CONTENT => Coding::Nothing,
+    let coding = match status {
+        _ if status.is_informational() || status == StatusCode::NO_CONTENT => Coding::Nothing,
         StatusCode::NOT_MODIFIED => announced(out, given),
         _ if to.head => announced(out, given.or(length.filter(|length| *length > 0))),
         _ => match length.or(given) {
@@ -215,7 +215,7 @@ pub(crate) fn response(
         },
     };
     *stays &= coding != Coding::UntilEnd;
-    if head.status != StatusCode::SWITCHING_PROTOCOLS {
+    if status != StatusCode::SWITCHING_PROTOCOLS {
         if !*stays {
             out.extend_from_slice(b"connection: close\r\n");
         } else if to.old {
@@ -287,7 +287,7 @@ fn hexadecimal(out: &mut Vec<u8>, number: usize) {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use http::{Request, Response};
+    use http::Response;
 
     use super::*;
 
@@ -298,9 +298,10 @@ mod tests {
         length: Option<u64>,
         to: Question,
     ) -> (String, Coding, bool) {
-        let (head, ()) = response.body(()).unwrap().into_parts();
+        let response = response.body(()).unwrap();
+        let head = (response.status(), response.headers());
         let (mut out, mut stays) = (Vec::new(), true);
-        let coding = super::response(&mut out, &head, length, to, b"today", &mut stays);
+        let coding = super::response(&mut out, head, length, to, b"today", &mut stays);
         (String::from_utf8(out).unwrap().replace("date: today\r\n", ""), coding, stays)
     }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, EXPECT, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
 };
-use http::{Method, Request, Response, StatusCode, Uri, Version, request, response};
+use http::{Method, Request, Response, StatusCode, Uri, Version, response};
 use httparse::{Error, Header, Status};
 
 use super::decoder::Decoder;
@@ -22,10 +22,9 @@ const ADDED: usize = 2;
 /// the allocator several times as much.
 const LEAST: usize = 6;
 
-/// A request's head.
+/// What a request's head says of what comes after it.
 #[derive(Debug)]
 pub(crate) struct Asked {
-    pub(crate) head: request::Parts,
     /// What follows; none if that could be read in two ways.
     pub(crate) body: Option<Decoder>,
     /// Whether the connection may stay afterwards.
@@ -43,22 +42,23 @@ pub(crate) struct Answered {
     pub(crate) persistent: bool,
 }
 
-/// Reads a request's head, which ends with an empty line.
-pub(crate) fn request(head: &Bytes, most: usize) -> Result<Asked, ReadError> {
+/// Reads a request's head, which ends with an empty line, into its place.
+pub(crate) fn request<B>(head: &Bytes, most: usize, into: &mut Request<B>) -> Result<Asked, ReadError> {
     with_lines(most, |lines| {
         let mut parsed = httparse::Request::new(&mut []);
         whole(parsed.parse_with_uninit_headers(head, lines))?;
-        let (mut parts, ()) = Request::new(()).into_parts();
-        parts.version = version(parsed.version);
-        parts.method = method(parsed.method.unwrap_or_default())?;
+        let version = version(parsed.version);
         let target = head.slice_ref(parsed.path.unwrap_or_default().as_bytes());
-        parts.uri =
+        *into.version_mut() = version;
+        *into.method_mut() = method(parsed.method.unwrap_or_default())?;
+        *into.uri_mut() =
             Uri::from_maybe_shared(target).map_err(|_| ReadError::Malformed("the target is no URI"))?;
-        let (headers, framing) = headers(head, parsed.headers, ADDED)?;
-        parts.headers = headers;
-        let body = framing.of_request(parts.version);
-        let persistent = framing.is_persistent(parts.version);
-        Ok(Asked { head: parts, body, persistent, expects: framing.expects && parsed.version == Some(1) })
+        let framing = headers(head, parsed.headers, ADDED, into.headers_mut())?;
+        Ok(Asked {
+            body: framing.of_request(version),
+            persistent: framing.is_persistent(version),
+            expects: framing.expects && version == Version::HTTP_11,
+        })
     })
 }
 
@@ -72,8 +72,7 @@ pub(crate) fn response(head: &Bytes, method: &Method) -> Result<Answered, ReadEr
         parts.version = version(parsed.version);
         parts.status = StatusCode::from_u16(parsed.code.unwrap_or_default())
             .map_err(|_| ReadError::Malformed("the status is none"))?;
-        let (headers, framing) = headers(head, parsed.headers, 0)?;
-        parts.headers = headers;
+        let framing = headers(head, parsed.headers, 0, &mut parts.headers)?;
         let (body, sure) = framing.of_response(method, parts.status)?;
         let persistent = sure && framing.is_persistent(parts.version) && body != Decoder::UntilEnd;
         // How it came is not how it leaves.
@@ -131,10 +130,15 @@ struct Framing {
     expects: bool,
 }
 
-/// Copies no value: each is a piece of the head.
-fn headers(head: &Bytes, lines: &[Header<'_>], added: usize) -> Result<(HeaderMap, Framing), ReadError> {
+/// Reads header lines into a table with room for some more. Copies no value: each is a piece of the head.
+fn headers(
+    head: &Bytes,
+    lines: &[Header<'_>],
+    added: usize,
+    headers: &mut HeaderMap,
+) -> Result<Framing, ReadError> {
     let mut framing = Framing::default();
-    let mut headers = HeaderMap::with_capacity((lines.len() + added).max(LEAST));
+    *headers = HeaderMap::with_capacity((lines.len() + added).max(LEAST));
     names::with(|names| {
         for line in lines {
             let name = names
@@ -147,7 +151,7 @@ fn headers(head: &Bytes, lines: &[Header<'_>], added: usize) -> Result<(HeaderMa
                 .map_err(|_| ReadError::Malformed("a header's value is none"))?;
             headers.append(name, value);
         }
-        Ok((headers, framing))
+        Ok(framing)
     })
 }
 
@@ -278,19 +282,25 @@ mod tests {
 
     use super::*;
 
+    /// Reads a head with at most so many lines.
+    fn ask(head: &Bytes, most: usize) -> Result<(Request<()>, Asked), ReadError> {
+        let mut request = Request::new(());
+        super::request(head, most, &mut request).map(|asked| (request, asked))
+    }
+
     fn body(lines: &str) -> Option<Decoder> {
         let head = Bytes::from(format!("POST / HTTP/1.1\r\nHost: a\r\n{lines}\r\n\r\n"));
-        request(&head, 100).unwrap().body
+        ask(&head, 100).unwrap().1.body
     }
 
     #[test]
     fn ordinary_requests_are_read() {
         let head =
             Bytes::from_static(b"GET /a?b HTTP/1.0\r\nHost: a\r\nX-Y:  z \r\nConnection: Keep-Alive\r\n\r\n");
-        let asked = request(&head, 100).unwrap();
-        assert_eq!((asked.head.method, asked.head.uri.to_string()), (Method::GET, "/a?b".to_owned()));
-        assert_eq!((asked.head.version, asked.persistent), (Version::HTTP_10, true));
-        assert_eq!(asked.head.headers["x-y"], "z");
+        let (request, asked) = ask(&head, 100).unwrap();
+        assert_eq!((request.method(), request.uri().to_string()), (&Method::GET, "/a?b".to_owned()));
+        assert_eq!((request.version(), asked.persistent), (Version::HTTP_10, true));
+        assert_eq!(request.headers()["x-y"], "z");
         assert_eq!(asked.body, Some(Decoder::length(0)));
         assert_eq!(body("Content-Length: 3"), Some(Decoder::length(3)));
         assert_eq!(body("Transfer-Encoding: Chunked"), Some(Decoder::chunked()));
@@ -316,7 +326,7 @@ mod tests {
             assert_eq!(body(lines), None, "{lines}");
         }
         let old = Bytes::from_static(b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n");
-        assert_eq!(request(&old, 100).unwrap().body, None);
+        assert_eq!(ask(&old, 100).unwrap().1.body, None);
     }
 
     #[test]
@@ -332,10 +342,10 @@ mod tests {
             "GET / HTTP/1.1\r\nX: a\0b\r\n\r\n",
             "GET / HTTP/1.1\r\nX\r\n\r\n",
         ] {
-            assert!(matches!(request(&head.into(), 100), Err(ReadError::Malformed(_))), "{head:?}");
+            assert!(matches!(ask(&head.into(), 100), Err(ReadError::Malformed(_))), "{head:?}");
         }
         let many = format!("GET / HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(101));
-        assert!(matches!(request(&many.into(), 100), Err(ReadError::TooLarge)));
+        assert!(matches!(ask(&many.into(), 100), Err(ReadError::TooLarge)));
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Where a head ends.
 
+use std::sync::LazyLock;
+
 use memchr::memchr;
+use memchr::memmem::Finder;
 
 use super::ReadError;
 
@@ -40,6 +43,11 @@ impl Lines {
 
     /// Looks at all that has arrived of a head.
     pub(super) fn scan(&mut self, bytes: &[u8], limit: usize) -> Result<Scanned, ReadError> {
+        if self.at == 0
+            && let Some(end) = usual_end(bytes).filter(|end| *end <= limit)
+        {
+            return Ok(Scanned::Whole { begin: 0, end });
+        }
         // Empty lines before a message are passed over (section 2.2).
         let begin = bytes.chunks_exact(2).take_while(|pair| *pair == b"\r\n").count() * 2;
         if bytes.len() - begin <= 1 && matches!(bytes.get(begin), None | Some(b'\r')) {
@@ -67,6 +75,18 @@ impl Lines {
         self.at = at;
         if bytes.len() - begin > limit { Err(ReadError::TooLarge) } else { Ok(Scanned::Part) }
     }
+}
+
+/// Where a head ends that has arrived whole, as nearly every one does, and in which every line ends with `\r\n`. To
+/// find that out in two passes over all its bytes is several times cheaper than to look for each line's end.
+fn usual_end(bytes: &[u8]) -> Option<usize> {
+    static END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\r\n\r\n"));
+    let end = END.find(bytes)? + 4;
+    let head = bytes.get(..end)?;
+    // Without an early end, so that many bytes are looked at at once.
+    let bare = head.windows(2).fold(false, |bare, pair| bare | ((pair[1] == b'\n') & (pair[0] != b'\r')));
+    let begins = !matches!(head.first(), Some(b'\r' | b'\n'));
+    (begins && !bare).then_some(end)
 }
 
 #[cfg(test)]

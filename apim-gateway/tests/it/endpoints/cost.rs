@@ -1,11 +1,11 @@
 //! What endpoints cost a request: nothing that they do not ask for.
 
+use apim_gateway::server::Serve as _;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 
 use allocation_counter::measure;
 use apim_core::{Body, Peer, Worker};
-use apim_gateway::server::Serve as _;
 use http::Request;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
@@ -42,9 +42,9 @@ fn allocations(members: usize, with: Value) -> u64 {
     let peer = Peer { address: ([203, 0, 113, 9], 4711).into(), tls: false };
     let original = Request::get("/pets?page=2").header("host", "api.example").body(()).unwrap();
     let once = || {
-        let request = original.clone().map(|()| Body::empty());
+        let mut request = original.clone().map(|()| Body::empty());
         let response = runtime.block_on(async {
-            let response = gateway.serve(request, peer, Worker(0)).await;
+            let response = gateway.serve(&mut request, peer, Worker(0)).await;
             let status = response.status();
             (status, response.into_body().collect().await.unwrap().to_bytes())
         });
