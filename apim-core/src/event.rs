@@ -152,6 +152,34 @@ impl Change {
         }
     }
 
+    /// Where it stands among others in a snapshot: by the kind of thing it is about, then by its name. Two of one place
+    /// have one [key](Self::key).
+    pub(crate) fn place(&self) -> (u8, u8, &str, &str) {
+        match self {
+            Self::PolicySaved(policy) => (0, policy.kind as u8, &policy.name, ""),
+            Self::PolicyRemoved { kind, name } => (0, *kind as u8, name, ""),
+            Self::KeyManagerSaved(config) => (1, 0, &config.name, ""),
+            Self::KeyManagerRemoved(name) => (1, 0, name, ""),
+            Self::ApiDeployed(api) => (2, 0, &api.id, ""),
+            Self::ApiUndeployed(id) => (2, 0, id, ""),
+            Self::ApplicationSaved(application) => (3, 0, &application.id, ""),
+            Self::ApplicationRemoved(id) => (3, 0, id, ""),
+            Self::KeyMappingSaved(mapping) => (4, 0, &mapping.key_manager, &mapping.client),
+            Self::KeyMappingRemoved { key_manager, client } => (4, 0, key_manager, client),
+            Self::ApiKeySaved(key) => (5, 0, &key.id, ""),
+            Self::ApiKeyRemoved(id) => (5, 0, id, ""),
+            Self::SubscriptionSaved(subscription) => (6, 0, &subscription.id, ""),
+            Self::SubscriptionRemoved(id) => (6, 0, id, ""),
+            Self::DenySaved(deny) => (7, 0, &deny.id, ""),
+            Self::DenyRemoved(id) => (7, 0, id, ""),
+            Self::LogSaved(setting) => (8, 0, &setting.api, ""),
+            Self::LogRemoved(id) => (8, 0, id, ""),
+            Self::Revoked(Revocation::Token { id, .. }) => (9, 0, id, ""),
+            Self::Revoked(Revocation::Client { client, .. }) => (10, 0, client, ""),
+            Self::Revoked(Revocation::User { user, .. }) => (11, 0, user, ""),
+        }
+    }
+
     /// Whether it takes something away, so that a snapshot need not hold it.
     pub fn removes(&self) -> bool {
         matches!(
@@ -196,5 +224,64 @@ impl<T> Stream for Never<T> {
     type Item = T;
     fn poll_next(self: Pin<&mut Self>, _: &mut std::task::Context<'_>) -> std::task::Poll<Option<T>> {
         std::task::Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn change(kind: &str, value: Value) -> Change {
+        serde_json::from_value(json!({"change": kind, "value": value})).unwrap()
+    }
+
+    /// Of each kind two, what takes one away, and others of the same names.
+    fn changes() -> Vec<Change> {
+        let both = ["a", "b"].into_iter().flat_map(|id| {
+            let token = json!({"type": "token", "id": id, "expires_at": 1});
+            let client = json!({"type": "client", "client": id, "before": 1});
+            let user = json!({"type": "user", "user": id, "before": 1});
+            let mapping =
+                |km| json!({"application": "a", "key_manager": km, "client": id, "key_type": "SANDBOX"});
+            [
+                change("log_removed", json!(id)),
+                change("api_deployed", json!({"id": id, "name": "n", "version": "1", "context": "/n"})),
+                change("api_undeployed", json!(id)),
+                change("application_saved", json!({"id": id, "name": "n", "owner": "o", "policy": "p"})),
+                change("application_removed", json!(id)),
+                change("subscription_saved", json!({"id": id, "application": "a", "api": "a", "plan": "p"})),
+                change("subscription_removed", json!(id)),
+                change("key_mapping_saved", mapping("a")),
+                change("key_mapping_saved", mapping("b")),
+                change("key_mapping_removed", json!({"key_manager": "b", "client": id})),
+                change("api_key_saved", json!({"id": id, "hash": "", "application": "a"})),
+                change("api_key_removed", json!(id)),
+                change("policy_saved", json!({"kind": "advanced", "name": id})),
+                change("policy_removed", json!({"kind": "subscription", "name": id})),
+                change("deny_saved", json!({"id": id, "condition": {"type": "api", "context": "/n"}})),
+                change("deny_removed", json!(id)),
+                change("key_manager_saved", json!({"name": id, "issuer": "i", "jwks": {}})),
+                change("key_manager_removed", json!(id)),
+                change("revoked", token),
+                change("revoked", client),
+                change("revoked", user),
+            ]
+        });
+        both.collect()
+    }
+
+    #[test]
+    fn the_place_of_a_change_is_that_of_its_key() {
+        let changes = changes();
+        for one in &changes {
+            for other in &changes {
+                let by_key = one.key().cmp(&other.key());
+                assert_eq!(one.place().cmp(&other.place()), by_key, "{one:?} and {other:?}");
+            }
+        }
     }
 }

@@ -1,12 +1,10 @@
 //! All a gateway needs to run.
 
-use std::collections::BTreeMap;
-
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::event::{BusError, Change, ChangeKey, Event, EventStream, Revision};
+use crate::event::{BusError, Change, Event, EventStream, Revision};
 use crate::explanation::{self, Explanation, QuestionStream};
 use crate::model::Revocation;
 
@@ -32,13 +30,15 @@ use crate::model::Revocation;
 /// assert_eq!(snapshot.revision(), Revision(2));
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Wire", into = "Wire")]
+#[serde(from = "Wire")]
 pub struct Snapshot {
     revision: Revision,
-    changes: BTreeMap<ChangeKey, Change>,
+    /// In the order of what they are about, each thing once. A list and no map: it is made once, read once, and
+    /// given back in one piece, which leaves no holes in the memory of a gateway that holds what it told of.
+    changes: Vec<Change>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Wire {
     revision: Revision,
     changes: Vec<Change>,
@@ -50,18 +50,20 @@ impl From<Wire> for Snapshot {
     }
 }
 
-impl From<Snapshot> for Wire {
-    fn from(snapshot: Snapshot) -> Self {
-        Self { revision: snapshot.revision, changes: snapshot.changes.into_values().collect() }
-    }
-}
-
 impl Snapshot {
     /// The state after all these changes, of which later ones win over earlier ones about the same thing.
     pub fn new(revision: Revision, changes: impl IntoIterator<Item = Change>) -> Self {
-        let mut snapshot = Self { revision, changes: BTreeMap::new() };
-        changes.into_iter().for_each(|change| snapshot.put(change));
-        snapshot
+        let mut changes: Vec<_> = changes.into_iter().collect();
+        changes.sort_by(|one, other| one.place().cmp(&other.place()));
+        changes.dedup_by(|later, earlier| {
+            let same = later.place() == earlier.place();
+            if same {
+                std::mem::swap(later, earlier);
+            }
+            same
+        });
+        changes.retain(|change| !change.removes());
+        Self { revision, changes }
     }
 
     /// The revision it stands at.
@@ -71,7 +73,12 @@ impl Snapshot {
 
     /// Its changes: policies and key managers first, then APIs, applications and what refers to them.
     pub fn changes(&self) -> impl Iterator<Item = &Change> {
-        self.changes.values()
+        self.changes.iter()
+    }
+
+    /// The same, for whoever has no use for it afterwards.
+    pub fn into_changes(self) -> impl Iterator<Item = Change> {
+        self.changes.into_iter()
     }
 
     /// Moves it on by one event. An event that it already contains is ignored.
@@ -84,17 +91,18 @@ impl Snapshot {
 
     /// Drops revocations of tokens that have expired by now.
     pub fn forget_expired(&mut self, now: Timestamp) {
-        self.changes.retain(|_, change| {
+        self.changes.retain(|change| {
             !matches!(change, Change::Revoked(Revocation::Token { expires_at, .. }) if *expires_at < now)
         });
     }
 
     fn put(&mut self, change: Change) {
-        let key = change.key();
-        if change.removes() {
-            self.changes.remove(&key);
-        } else {
-            self.changes.insert(key, change);
+        let known = self.changes.binary_search_by(|other| other.place().cmp(&change.place()));
+        match (known, change.removes()) {
+            (Ok(index), true) => drop(self.changes.remove(index)),
+            (Ok(index), false) => self.changes[index] = change,
+            (Err(_), true) => {}
+            (Err(index), false) => self.changes.insert(index, change),
         }
     }
 }

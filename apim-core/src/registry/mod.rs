@@ -9,7 +9,7 @@ mod schema;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, schema_for};
 use serde::de::DeserializeOwned;
@@ -116,11 +116,32 @@ struct Maker<T> {
     schema: fn() -> Schema,
     /// The same as a part of a larger one.
     inline: fn(&mut SchemaGenerator) -> Schema,
+    /// What an entry may have. Made once: making a schema is dear, and a gateway builds each link for each API.
+    keys: Arc<OnceLock<Keys>>,
+}
+
+/// Which keys a configuration may have.
+enum Keys {
+    Any,
+    Only(Vec<String>),
+}
+
+impl Keys {
+    fn of(schema: &Schema) -> Self {
+        let open = schema.get("additionalProperties").is_some_and(|value| value != &Value::Bool(false));
+        let alternatives =
+            ["oneOf", "anyOf", "allOf", "$ref"].into_iter().any(|key| schema.get(key).is_some());
+        if open || alternatives {
+            return Self::Any;
+        }
+        let properties = schema.get("properties").and_then(Value::as_object);
+        Self::Only(properties.into_iter().flat_map(|properties| properties.keys().cloned()).collect())
+    }
 }
 
 impl<T> Clone for Maker<T> {
     fn clone(&self) -> Self {
-        Self { build: self.build, schema: self.schema, inline: self.inline }
+        Self { build: self.build, schema: self.schema, inline: self.inline, keys: self.keys.clone() }
     }
 }
 
@@ -148,7 +169,7 @@ impl<T: Named + 'static> Registry<T> {
     pub fn with<P: Provide<T>>(mut self) -> Self {
         let schema = || schema_for!(P::Config);
         let inline = P::Config::json_schema;
-        self.makers.insert(P::NAME, Maker { build: make::<T, P>, schema, inline });
+        self.makers.insert(P::NAME, Maker { build: make::<T, P>, schema, inline, keys: Arc::default() });
         self
     }
 
@@ -215,27 +236,18 @@ impl<T: Named + 'static> Registry<T> {
     /// A key that nobody reads is a mistake, whether or not the plug-in's author thought of
     /// `deny_unknown_fields`.
     fn known_keys(&self, entry: &Entry, maker: &Maker<T>) -> Result<(), BuildError> {
-        // Making the schema is dear, and a gateway builds each link once for each of its APIs.
         if entry.config.is_empty() {
             return Ok(());
         }
-        let schema = (maker.schema)();
-        let open = schema.get("additionalProperties").is_some_and(|value| value != &Value::Bool(false));
-        let properties = schema.get("properties").and_then(Value::as_object);
-        let alternatives =
-            ["oneOf", "anyOf", "allOf", "$ref"].into_iter().any(|key| schema.get(key).is_some());
-        if open || alternatives {
-            return Ok(());
-        }
-        let known = |key: &str| properties.is_some_and(|properties| properties.contains_key(key));
-        let Some(stranger) = entry.config.keys().find(|key| !known(key)) else { return Ok(()) };
-        let expected = match properties {
-            Some(properties) if !properties.is_empty() => {
-                let names = properties.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>();
-                let hint = guess::hint(stranger, properties.keys().map(String::as_str));
+        let Keys::Only(known) = maker.keys.get_or_init(|| Keys::of(&(maker.schema)())) else { return Ok(()) };
+        let Some(stranger) = entry.config.keys().find(|key| !known.contains(key)) else { return Ok(()) };
+        let expected = match known.is_empty() {
+            true => "it has no configuration".to_owned(),
+            false => {
+                let names = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>();
+                let hint = guess::hint(stranger, known.iter().map(String::as_str));
                 format!("expected {}{hint}", names.join(", "))
             }
-            _ => "it has no configuration".to_owned(),
         };
         Err(BuildError::at(&entry.name, format!("unknown field `{stranger}`, {expected}")))
     }

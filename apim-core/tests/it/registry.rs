@@ -139,3 +139,45 @@ fn state_outlives_the_links_that_use_it_and_is_one_for_each_type() {
     assert_eq!(*parts.state::<Yours>().0.lock().unwrap(), 0);
     assert_eq!(*Parts::default().state::<Mine>().0.lock().unwrap(), 0);
 }
+
+/// Tells how often its schema was made.
+#[derive(Deserialize)]
+struct Counted {
+    #[allow(dead_code, reason = "only that it may be there matters")]
+    after: u32,
+}
+
+static SCHEMAS: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+
+impl JsonSchema for Counted {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Counted".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        SCHEMAS.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        schemars::json_schema!({"type": "object", "properties": {"after": {"type": "integer"}}})
+    }
+}
+
+struct Rare;
+impl Filter for Rare {}
+
+impl Provide<Link> for Rare {
+    const NAME: &'static str = "rare";
+    type Config = Counted;
+    async fn build(_: Counted, _: &Parts) -> Result<Link, BuildError> {
+        Ok(Link::filter(Self))
+    }
+}
+
+#[test]
+fn a_schema_is_made_once_for_all_apis_that_a_link_is_built_for() {
+    let registry = Registry::default().with::<Rare>();
+    for number in 0..10 {
+        let good = Entry::new("rare").with("after", number);
+        assert!(run(registry.clone().build(&good, &Parts::default())).is_ok());
+        let wrong = run(registry.build(&good.with("befor", 1), &Parts::default())).unwrap_err();
+        assert!(wrong.to_string().contains("unknown field `befor`, expected `after`"), "{wrong}");
+    }
+    assert_eq!(SCHEMAS.load(std::sync::atomic::Ordering::SeqCst), 1);
+}

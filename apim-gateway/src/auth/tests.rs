@@ -342,11 +342,14 @@ fn a_flood_of_new_tokens_neither_drives_out_those_in_use_nor_gets_in() {
         memory.put(&token(number), &said(1_000), now);
         assert!(memory.get(&token(number % 20)).is_some(), "forgotten after {number} others");
     }
-    let taken_in = (20..10_000).filter(|number| memory.get(&token(*number)).is_some()).count();
-    assert!(taken_in < 200 && memory.get(&token(9_999)).is_none(), "{taken_in}");
-    memory.put(&token(9_999), &said(1_000), now);
-    assert!(memory.get(&token(9_999)).is_some(), "it has come a second time");
+    for _ in 0..2 {
+        memory.put(&token(10_000), &said(1_000), now);
+    }
+    assert!(memory.get(&token(10_000)).is_some(), "it has come a second time");
     assert!((0..20).all(|number| memory.get(&token(number)).is_some()));
+    // Those that were taken in while there was room, but for one.
+    let taken_in = (20..10_000).filter(|number| memory.get(&token(*number)).is_some()).count();
+    assert!(taken_in < 200, "{taken_in}");
 }
 
 #[test]

@@ -99,8 +99,9 @@ impl Deployer {
         memory.waiting.clear();
         let former = self.current.load().clone();
         let mut view = former.emptied();
-        let mut report = Report { revision: snapshot.revision(), refused: Vec::new() };
-        for (index, change) in snapshot.changes().enumerate() {
+        let revision = snapshot.revision();
+        let mut report = Report { revision, refused: Vec::new() };
+        for (index, change) in snapshot.into_changes().enumerate() {
             // Building never waits for anything, and whoever shares this thread should not wait for all of it.
             if index % 64 == 63 {
                 tokio::task::yield_now().await;
@@ -110,7 +111,7 @@ impl Deployer {
             }
         }
         view.forget_expired(self.clock.now());
-        view.stands_at(snapshot.revision());
+        view.stands_at(revision);
         self.swap(&mut memory.retired, view);
         self.loaded.send_replace(true);
         report
@@ -125,10 +126,11 @@ impl Deployer {
             return report;
         }
         let mut view = View::clone(&former);
-        if let Err(refused) = memory.bring(&mut view, &former, &event.change).await {
+        let of_apis = matches!(event.change, Change::ApiDeployed(_) | Change::ApiUndeployed(_));
+        if let Err(refused) = memory.bring(&mut view, &former, event.change).await {
             report.refuse(refused);
         }
-        if let Change::ApiDeployed(_) | Change::ApiUndeployed(_) = event.change {
+        if of_apis {
             memory.let_in(&mut view, &mut report).await;
         }
         view.stands_at(event.revision);
@@ -170,24 +172,24 @@ impl Deployer {
 
 impl Memory {
     /// Builds what has to be built and puts it into the view.
-    async fn bring(&mut self, view: &mut View, former: &View, change: &Change) -> Result<(), Refused> {
+    async fn bring(&mut self, view: &mut View, former: &View, change: Change) -> Result<(), Refused> {
         let update = match change {
             Change::ApiDeployed(api) => {
                 self.waiting.retain(|site| site.api.id != api.id);
-                return self.deploy(view, former, api).await;
+                return self.deploy(view, former, &api).await;
             }
             Change::ApiUndeployed(id) => {
-                self.waiting.retain(|site| site.api.id != *id);
-                Update::Other(change.clone())
+                self.waiting.retain(|site| site.api.id != id);
+                Update::Other(Change::ApiUndeployed(id))
             }
             Change::ApiKeySaved(key) => {
-                Update::Key(Key::new(key).map_err(|error| refused(format!("API key {}", key.id), error))?)
+                Update::Key(Key::new(&key).map_err(|error| refused(format!("API key {}", key.id), error))?)
             }
             Change::KeyManagerSaved(config) => {
-                let built = key_set(view, config);
+                let built = key_set(view, &config);
                 Update::Keys(built.map_err(|error| refused(format!("key manager {}", config.name), error))?)
             }
-            other => Update::Other(other.clone()),
+            other => Update::Other(other),
         };
         view.update(update);
         Ok(())

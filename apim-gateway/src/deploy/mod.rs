@@ -9,6 +9,7 @@ mod current;
 mod denies;
 mod deployer;
 mod follow;
+mod index;
 mod key;
 mod key_managers;
 mod policies;

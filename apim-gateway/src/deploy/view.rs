@@ -9,6 +9,7 @@ use apim_core::model::{
 };
 use apim_core::{Context, Timestamp};
 
+use super::index::{By, Index};
 use super::{Denies, Deployed, Key, KeyDigest, KeyManagers, Policies, Revocations, Shards};
 use crate::auth::KeySet;
 use crate::gateway::Settings;
@@ -24,10 +25,11 @@ pub struct View {
     revision: Option<Revision>,
     pub(super) bases: Bases<Arc<Deployed>>,
     pub(super) apis: Shards<ApiId, Arc<Deployed>>,
-    applications: Shards<ApplicationId, Arc<Application>>,
-    subscriptions: Shards<ApplicationId, Vec<Arc<Subscription>>>,
-    subscribers: Shards<SubscriptionId, ApplicationId>,
-    mappings: Shards<ClientId, Vec<Arc<KeyMapping>>>,
+    applications: Index<Arc<Application>, ById>,
+    /// By what they let whom call.
+    leaves: Index<Arc<Subscription>, ByLeave>,
+    subscriptions: Index<Arc<Subscription>, ById>,
+    mappings: Index<Arc<KeyMapping>, ByClient>,
     keys: Shards<KeyDigest, Arc<Key>>,
     key_digests: Shards<KeyId, KeyDigest>,
     policies: Policies,
@@ -36,6 +38,39 @@ pub struct View {
     key_managers: KeyManagers,
     revocations: Revocations,
     pub(crate) settings: Arc<Settings>,
+}
+
+/// By its id.
+struct ById;
+
+/// By the application, and the API that it may call.
+struct ByLeave;
+
+/// By the OAuth client, and its key manager.
+struct ByClient;
+
+impl By<Arc<Application>> for ById {
+    fn key(application: &Arc<Application>) -> [&str; 2] {
+        [&application.id, ""]
+    }
+}
+
+impl By<Arc<Subscription>> for ById {
+    fn key(subscription: &Arc<Subscription>) -> [&str; 2] {
+        [&subscription.id, ""]
+    }
+}
+
+impl By<Arc<Subscription>> for ByLeave {
+    fn key(subscription: &Arc<Subscription>) -> [&str; 2] {
+        [&subscription.application, &subscription.api]
+    }
+}
+
+impl By<Arc<KeyMapping>> for ByClient {
+    fn key(mapping: &Arc<KeyMapping>) -> [&str; 2] {
+        [&mapping.client, &mapping.key_manager]
+    }
 }
 
 /// A change that the gateway has understood: what had to be built has been built.
@@ -80,17 +115,17 @@ impl View {
 
     /// An application.
     pub fn application(&self, id: &ApplicationId) -> Option<&Arc<Application>> {
-        self.applications.get(id)
+        self.applications.get([id, ""])
     }
 
-    /// An application's leave to call an API.
+    /// An application's leave to call an API; of several, which no control plane gives, the one that was saved last.
     pub fn subscription(&self, application: &ApplicationId, api: &ApiId) -> Option<&Arc<Subscription>> {
-        self.subscriptions.get(application)?.iter().find(|subscription| subscription.api == *api)
+        self.leaves.get([application, api])
     }
 
     /// Which application an OAuth client speaks for.
     pub fn mapping(&self, key_manager: &KeyManagerName, client: &ClientId) -> Option<&Arc<KeyMapping>> {
-        self.mappings.get(client)?.iter().find(|mapping| mapping.key_manager == *key_manager)
+        self.mappings.get([client, key_manager])
     }
 
     /// The API key with this digest.
@@ -159,15 +194,19 @@ impl View {
         match change {
             Change::ApiUndeployed(id) => self.undeploy(&id),
             Change::ApplicationSaved(application) => {
-                self.applications.insert(application.id.clone(), application);
+                self.applications.insert(application);
             }
             Change::ApplicationRemoved(id) => {
-                self.applications.remove(&id);
+                self.applications.remove([&id, ""]);
             }
             Change::SubscriptionSaved(subscription) => self.save_subscription(subscription),
             Change::SubscriptionRemoved(id) => self.remove_subscription(&id),
-            Change::KeyMappingSaved(mapping) => self.save_mapping(mapping),
-            Change::KeyMappingRemoved { key_manager, client } => self.remove_mapping(&key_manager, &client),
+            Change::KeyMappingSaved(mapping) => {
+                self.mappings.insert(mapping);
+            }
+            Change::KeyMappingRemoved { key_manager, client } => {
+                self.mappings.remove([&client, &key_manager]);
+            }
             Change::ApiKeyRemoved(id) => self.remove_key(&id),
             Change::PolicySaved(policy) => self.policies.save((*policy).clone()),
             Change::PolicyRemoved { kind, name } => self.policies.remove(kind, &name),
@@ -214,40 +253,17 @@ impl View {
     }
 
     fn save_subscription(&mut self, subscription: Arc<Subscription>) {
+        // It may have been about another API before.
         self.remove_subscription(&subscription.id);
-        self.subscribers.insert(subscription.id.clone(), subscription.application.clone());
-        match self.subscriptions.get_mut(&subscription.application) {
-            Some(all) => all.push(subscription),
-            None => {
-                self.subscriptions.insert(subscription.application.clone(), vec![subscription]);
-            }
-        }
+        self.leaves.insert(subscription.clone());
+        self.subscriptions.insert(subscription);
     }
 
     fn remove_subscription(&mut self, id: &SubscriptionId) {
-        let Some(application) = self.subscribers.remove(id) else { return };
-        let Some(all) = self.subscriptions.get_mut(&application) else { return };
-        all.retain(|subscription| subscription.id != *id);
-        if all.is_empty() {
-            self.subscriptions.remove(&application);
-        }
-    }
-
-    fn save_mapping(&mut self, mapping: Arc<KeyMapping>) {
-        self.remove_mapping(&mapping.key_manager, &mapping.client);
-        match self.mappings.get_mut(&mapping.client) {
-            Some(all) => all.push(mapping),
-            None => {
-                self.mappings.insert(mapping.client.clone(), vec![mapping]);
-            }
-        }
-    }
-
-    fn remove_mapping(&mut self, key_manager: &KeyManagerName, client: &ClientId) {
-        let Some(all) = self.mappings.get_mut(client) else { return };
-        all.retain(|mapping| mapping.key_manager != *key_manager);
-        if all.is_empty() {
-            self.mappings.remove(client);
+        let Some(subscription) = self.subscriptions.remove([id, ""]) else { return };
+        let leave = [&*subscription.application, &*subscription.api];
+        if self.leaves.get(leave).is_some_and(|leave| leave.id == *id) {
+            self.leaves.remove(leave);
         }
     }
 
@@ -268,3 +284,48 @@ impl View {
 /// count on a counter that all workers share.
 #[derive(Debug)]
 pub(crate) struct Pinned(pub(crate) Arc<View>);
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn saved(id: &str, application: &str, api: &str) -> Update {
+        let subscription = json!({"id": id, "application": application, "api": api, "plan": "Gold"});
+        let subscription = serde_json::from_value(subscription).expect("a subscription");
+        Update::Other(Change::SubscriptionSaved(Arc::new(subscription)))
+    }
+
+    fn removed(id: &str) -> Update {
+        Update::Other(Change::SubscriptionRemoved(id.into()))
+    }
+
+    fn leave(view: &View, application: &str, api: &str) -> Option<String> {
+        let leave = view.subscription(&application.into(), &api.into());
+        leave.map(|leave| leave.id.to_string())
+    }
+
+    #[test]
+    fn a_subscription_is_found_by_what_it_is_about_now() {
+        let mut view = View::default();
+        view.update(saved("1", "shop", "pets"));
+        view.update(saved("2", "shop", "cars"));
+        assert_eq!(leave(&view, "shop", "pets").as_deref(), Some("1"));
+        let before = view.clone();
+        view.update(saved("1", "shop", "boats"));
+        assert_eq!((leave(&view, "shop", "pets"), leave(&view, "shop", "boats")), (None, Some("1".into())));
+        view.update(removed("1"));
+        assert_eq!((leave(&view, "shop", "boats"), leave(&view, "shop", "cars")), (None, Some("2".into())));
+        assert_eq!(leave(&before, "shop", "pets").as_deref(), Some("1"));
+    }
+
+    #[test]
+    fn removing_a_former_subscription_leaves_the_later_one_in_force() {
+        let mut view = View::default();
+        view.update(saved("1", "shop", "pets"));
+        view.update(saved("2", "shop", "pets"));
+        view.update(removed("1"));
+        assert_eq!(leave(&view, "shop", "pets").as_deref(), Some("2"));
+    }
+}

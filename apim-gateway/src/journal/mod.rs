@@ -2,8 +2,8 @@
 //!
 //! A request must neither wait for a disk nor pay for a queue. So each worker has a page of its own, to which
 //! lines are added in place: no allocation, no lock but the worker's own, no wake-up. A thread exchanges the
-//! page for an empty one when it is full, or four times a second, and writes it down. A page that nobody
-//! collects is bounded; what finds no room on it is dropped and counted.
+//! page for an empty one when it is full, or four times a second, and writes it down. A full page that nobody
+//! has collected yet is laid on a pile, which is bounded; what finds no room on it is dropped and counted.
 
 mod log;
 mod object;
@@ -27,8 +27,8 @@ pub(crate) use object::{Object, member};
 /// Bytes on a page when the writer is called. Some hundred lines, so that calling it costs each nothing.
 const FULL: usize = 64 << 10;
 
-/// Bytes on a page when no more are taken: a disk may stand still for a quarter of a second or so.
-const MOST: usize = 8 << 20;
+/// Full pages of a worker when no more lines are taken: a disk may stand still for a quarter of a second or so.
+const MOST: usize = 128;
 
 /// How long a line may wait for others.
 const WAIT: Duration = Duration::from_millis(250);
@@ -77,7 +77,7 @@ pub(crate) struct Journal {
 }
 
 struct Shared {
-    pages: PerWorker<Page>,
+    piles: PerWorker<Pile>,
     dropped: AtomicU64,
     ended: AtomicBool,
     /// Somebody may have moved the file.
@@ -85,6 +85,13 @@ struct Shared {
 }
 
 /// Lines of one worker that are not written yet.
+#[derive(Debug, Default)]
+struct Pile {
+    /// Pages that are full. A page that grew instead would take twice the memory while it does.
+    full: Vec<Page>,
+    open: Page,
+}
+
 #[derive(Debug, Default)]
 struct Page {
     bytes: Vec<u8>,
@@ -150,30 +157,34 @@ impl Journal {
 impl Shared {
     fn new(workers: usize) -> Self {
         Self {
-            pages: PerWorker::new(workers, Page::default),
+            piles: PerWorker::new(workers, Pile::default),
             dropped: AtomicU64::new(0),
             ended: AtomicBool::new(false),
             moved: AtomicBool::new(false),
         }
     }
 
-    /// Adds a line; true when it filled the page.
+    /// Adds a line; true when it filled the first page.
     fn line(&self, worker: Worker, write: impl FnOnce(&mut Vec<u8>)) -> bool {
-        let mut page = self.pages.of(worker);
-        let before = page.bytes.len();
-        if before >= MOST {
-            self.lost(1);
-            return false;
+        let mut pile = self.piles.of(worker);
+        if pile.open.bytes.len() >= FULL {
+            if pile.full.len() >= MOST {
+                self.lost(1);
+                return false;
+            }
+            let next = Page { bytes: Vec::with_capacity(pile.open.bytes.capacity().min(2 * FULL)), lines: 0 };
+            let full = std::mem::replace(&mut pile.open, next);
+            pile.full.push(full);
         }
-        write(&mut page.bytes);
-        page.bytes.push(b'\n');
-        page.lines += 1;
-        before < FULL && page.bytes.len() >= FULL
+        write(&mut pile.open.bytes);
+        pile.open.bytes.push(b'\n');
+        pile.open.lines += 1;
+        pile.full.is_empty() && pile.open.bytes.len() >= FULL
     }
 
     /// The writer's life: until the journal is dropped, and nothing is left.
     fn write(&self, mut sink: impl Sink) {
-        let mut page = Page::default();
+        let mut pile = Pile::default();
         let mut failing = false;
         loop {
             // Read first: what stood on a page before the end was announced is then seen below.
@@ -183,10 +194,15 @@ impl Shared {
             {
                 tracing::warn!(%error, "{sink} could not be opened again");
             }
-            for mut filled in self.pages.iter() {
-                std::mem::swap(&mut page, &mut filled);
+            for mut filled in self.piles.iter() {
+                std::mem::swap(&mut pile, &mut filled);
                 drop(filled);
-                self.write_page(&mut page, &mut sink, &mut failing);
+                // One slow moment of the disk is no reason to keep its memory.
+                for mut page in pile.full.drain(..) {
+                    self.write_page(&mut page, &mut sink, &mut failing);
+                }
+                pile.full.shrink_to(1);
+                self.write_page(&mut pile.open, &mut sink, &mut failing);
             }
             if ended {
                 return;
@@ -211,7 +227,6 @@ impl Shared {
         }
         page.lines = 0;
         page.bytes.clear();
-        // One slow moment of the disk is no reason to keep its memory.
         page.bytes.shrink_to(2 * FULL);
     }
 
@@ -311,10 +326,12 @@ mod tests {
     fn a_disk_that_stands_still_costs_lines_but_no_more_memory() {
         // Nobody collects these pages.
         let shared = Shared::new(1);
-        let mebibyte = |bytes: &mut Vec<u8>| bytes.resize(bytes.len() + (1 << 20), b'x');
-        let filled = (0..20).filter(|_| shared.line(Worker(0), mebibyte)).count();
-        assert_eq!(filled, 1, "the writer is called once a page");
-        assert_eq!(shared.dropped.load(Relaxed), 20 - 8);
-        assert!(shared.pages.of(Worker(0)).bytes.len() <= MOST + 8);
+        let quarter = |bytes: &mut Vec<u8>| bytes.resize(bytes.len() + FULL / 4, b'x');
+        let filled = (0..1_000).filter(|_| shared.line(Worker(0), quarter)).count();
+        assert_eq!(filled, 1, "the writer is called once a pile");
+        assert_eq!(shared.dropped.load(Relaxed), 1_000 - 4 * (MOST as u64 + 1));
+        let pile = shared.piles.of(Worker(0));
+        let held: usize = pile.full.iter().chain([&pile.open]).map(|page| page.bytes.capacity()).sum();
+        assert!(held <= (MOST + 1) * 2 * FULL, "{held}");
     }
 }

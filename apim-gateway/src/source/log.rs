@@ -5,7 +5,7 @@
 //! contains do no harm, which makes a crash between the two harmless.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use apim_core::{Event, Snapshot};
@@ -61,9 +61,10 @@ impl Log {
         let new = self.folder.join("snapshot.json.new");
         // One left over from a crash may have other permissions.
         let _ = fs::remove_file(&new);
-        let mut file = private().create_new(true).write(true).open(&new)?;
-        file.write_all(&serde_json::to_vec(snapshot)?)?;
-        file.sync_all()?;
+        let file = private().create_new(true).write(true).open(&new)?;
+        let mut writer = BufWriter::new(file);
+        serde_json::to_writer(&mut writer, snapshot)?;
+        writer.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
         fs::rename(&new, self.snapshot())?;
         self.file = None;
         match fs::remove_file(self.events()) {

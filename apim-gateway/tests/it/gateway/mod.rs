@@ -7,6 +7,7 @@ mod cost;
 mod credentials;
 mod doors;
 mod events;
+mod footprint;
 mod limits;
 mod mutual;
 pub(crate) mod page;
