@@ -5,11 +5,12 @@ use std::fmt;
 use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use benches::load::{Latencies, Quantiles, Vitals};
 use serde::Serialize;
 
+use crate::pulse::Pulse;
 use crate::site::Site;
 use crate::steady::Way;
 
@@ -23,6 +24,8 @@ pub(crate) struct Ledger {
     failures: Mutex<BTreeMap<String, u64>>,
     turned_away: AtomicU64,
     stalled: AtomicU64,
+    /// The machine's.
+    pub(crate) pulse: Pulse,
 }
 
 /// What a window has counted.
@@ -35,6 +38,7 @@ pub(crate) struct Counts {
     errors: u64,
     /// From the control plane's answer until the gateway does as it was told.
     deployments: Latencies,
+    standstills: usize,
 }
 
 impl Ledger {
@@ -74,6 +78,11 @@ impl Ledger {
         }
     }
 
+    /// The machine has stood still until now.
+    pub(crate) fn stood_still(&self) {
+        self.open.lock().unwrap().standstills += 1;
+    }
+
     /// An exchange failed. A gateway that leaves owes nothing to whoever asked after it was told to: his
     /// request was turned away, and is sent again elsewhere.
     pub(crate) fn broke(&self, site: &Site, what: &str, asked_in_time: bool, error: &io::Error) {
@@ -86,12 +95,14 @@ impl Ledger {
         );
         if site.is_leaving() && !asked_in_time && unheard {
             self.turned_away.fetch_add(1, Relaxed);
+        } else if self.pulse.is_shaken(Instant::now()) {
+            self.stalled();
         } else {
             self.failed(what, error);
         }
     }
 
-    /// This program stood still for so long that its client was too slow.
+    /// Something failed because this program, or the machine, had stood still.
     pub(crate) fn stalled(&self) {
         self.stalled.fetch_add(1, Relaxed);
     }
@@ -122,6 +133,8 @@ impl Ledger {
 pub(crate) struct Window {
     /// Seconds from the beginning to its end.
     pub(crate) at: f64,
+    /// Seconds it took.
+    pub(crate) length: f64,
     pub(crate) calls: usize,
     /// Microseconds from the appointed time to the answer's last byte.
     pub(crate) latency: Quantiles,
@@ -131,6 +144,8 @@ pub(crate) struct Window {
     pub(crate) slow_exchanges: u64,
     pub(crate) errors: u64,
     pub(crate) deployments: usize,
+    /// How often the machine stood still.
+    pub(crate) standstills: usize,
     /// Microseconds from the control plane's answer until a call shows the change.
     pub(crate) seen: Quantiles,
     pub(crate) vitals: Vitals,
@@ -139,12 +154,13 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    pub(crate) const HEADING: &str = "  seconds   calls      p50      p99      max  past p99   idle   slow  errors  deployed  seen max    MiB  files  cpu %";
+    pub(crate) const HEADING: &str = "  seconds   calls      p50      p99      max  past p99   idle   slow  errors  deployed  seen max  still    MiB  files  cpu %";
 
     pub(crate) fn new(at: f64, length: f64, counts: Counts, before: &Vitals, now: Vitals) -> Self {
         let worked = now.worked_since(before);
         Self {
             at,
+            length,
             calls: counts.calls.len(),
             latency: counts.calls.quantiles(),
             past: counts.past.quantiles(),
@@ -152,6 +168,7 @@ impl Window {
             slow_exchanges: counts.slow,
             errors: counts.errors,
             deployments: counts.deployments.len(),
+            standstills: counts.standstills,
             seen: counts.deployments.quantiles(),
             vitals: now,
             cpu: 100.0 * worked.as_secs_f64() / length,
@@ -164,7 +181,7 @@ impl fmt::Display for Window {
         let ms = |micros: u32| f64::from(micros) / 1e3;
         write!(
             f,
-            "{:9.0} {:7} {:8.2} {:8.2} {:8.2} {:9.2} {:6} {:6} {:7} {:9} {:9.1} {:6.1} {:6} {:6.1}",
+            "{:9.0} {:7} {:8.2} {:8.2} {:8.2} {:9.2} {:6} {:6} {:7} {:9} {:9.1} {:6} {:6.1} {:6} {:6.1}",
             self.at,
             self.calls,
             ms(self.latency.p50),
@@ -176,6 +193,7 @@ impl fmt::Display for Window {
             self.errors,
             self.deployments,
             ms(self.seen.max),
+            self.standstills,
             self.vitals.rss_kib as f64 / 1024.0,
             self.vitals.files,
             self.cpu,

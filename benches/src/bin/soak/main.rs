@@ -19,6 +19,7 @@ mod deployments;
 mod idle;
 mod ledger;
 mod platform;
+mod pulse;
 mod site;
 mod slow;
 mod steady;
@@ -95,6 +96,7 @@ async fn soak(arguments: &Arguments) -> bool {
     idle::open(&site, arguments.idle, &mut load).await;
     slow::open(&site, arguments.slow, &mut load);
     println!("they stand after {:.1} s", opened.elapsed().as_secs_f64());
+    load.spawn(pulse::beat(site.clone()));
     load.spawn(steady::calls(site.clone(), arguments.calls, Way::Through));
     load.spawn(steady::calls(site.clone(), arguments.calls, Way::Past));
     load.spawn(deployments::steadily(site.clone(), platform.desk(), arguments.deployments));
