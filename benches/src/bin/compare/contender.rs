@@ -12,7 +12,8 @@ use crate::material::Material;
 use crate::scenario::{Kind, Scenario};
 use crate::world::World;
 
-const BACKEND: u16 = 19_000;
+/// Where the backend of all proxies is.
+pub(crate) const BACKEND: u16 = 19_000;
 
 /// The gateway's port is moved from this one.
 const OURS: u16 = 8_280;

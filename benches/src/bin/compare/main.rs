@@ -20,15 +20,17 @@ mod round;
 mod scenario;
 mod subject;
 mod table;
+mod train;
 mod world;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
 use contender::Site;
-use material::Material;
+use material::{FRESH, Material};
 use scenario::{SCENARIOS, Scenario};
 use table::Measured;
 
@@ -68,36 +70,56 @@ struct Arguments {
 enum Command {
     /// Runs the gateway itself. For the comparison's own use.
     Gateway(Box<subject::Arguments>),
+    /// Has the gateway called in many ways, for a build that learns from it (`benches/optimise`).
+    Train {
+        /// How long each of two gateways is called, in seconds.
+        #[arg(long, default_value_t = 15)]
+        seconds: u64,
+    },
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match arguments.command {
-        Some(Command::Gateway(gateway)) => launch::run("gateway", subject::serve(*gateway)),
-        None => compare(&arguments),
-    }
-}
-
-fn compare(arguments: &Arguments) -> ExitCode {
+    let seconds = match arguments.command {
+        Some(Command::Gateway(gateway)) => return launch::run("gateway", subject::serve(*gateway)),
+        Some(Command::Train { seconds }) => Some(seconds),
+        None => None,
+    };
     let &[proxy_core, load_core] = &arguments.cores[..] else {
         eprintln!("--cores wants two numbers");
         return ExitCode::FAILURE;
     };
     std::fs::create_dir_all(&arguments.folder).unwrap();
     let folder = arguments.folder.canonicalize().unwrap();
+    let site = Site { folder, envoy: arguments.envoy.clone(), proxy_core, load_core };
+    match seconds {
+        None => compare(&arguments, &site),
+        Some(seconds) => {
+            let material = Material::make(&site.folder, UNSEEN);
+            train::train(&site, &material, Duration::from_secs(seconds));
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Tokens that a lesson has beside those that come again.
+const UNSEEN: usize = 8_000;
+
+fn compare(arguments: &Arguments, site: &Site) {
     let wanted = |scenario: &&Scenario| {
         arguments.only.is_empty() || arguments.only.iter().any(|name| *name == scenario.name)
     };
     let chosen: Vec<_> = SCENARIOS.iter().filter(wanted).collect();
-    let material = Material::make(&folder, chosen.iter().any(|scenario| scenario.wants_fresh_tokens()));
-    let site = Site { folder: folder.clone(), envoy: arguments.envoy.clone(), proxy_core, load_core };
+    let fresh = chosen.iter().any(|scenario| scenario.wants_fresh_tokens());
+    let folder = &site.folder;
+    let material = Material::make(folder, if fresh { FRESH } else { 0 });
     let backend = site.backend();
     let mut measured = Vec::new();
     for scenario in chosen {
         eprintln!("{}: {}", scenario.name, scenario.what);
         let contenders = site.start(scenario, &material);
         proof::of_work(&contenders, &material);
-        let rounds = round::all(scenario, &contenders, &site, &backend, &material, arguments);
+        let rounds = round::all(scenario, &contenders, site, &backend, &material, arguments);
         measured.push(Measured { scenario, rounds });
     }
     let text = table::markdown(&measured);
@@ -105,5 +127,4 @@ fn compare(arguments: &Arguments) -> ExitCode {
     std::fs::write(folder.join("tables.md"), &text).unwrap();
     std::fs::write(folder.join("rounds.json"), table::json(&measured)).unwrap();
     eprintln!("tables and every round: {}/tables.md, rounds.json", folder.display());
-    ExitCode::SUCCESS
 }

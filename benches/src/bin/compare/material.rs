@@ -19,6 +19,8 @@ pub(crate) const FRESH: usize = 200_000;
 pub(crate) struct Material {
     /// Good tokens.
     pub(crate) tokens: Vec<String>,
+    /// Good tokens that nobody has seen, if any were asked for.
+    pub(crate) fresh_tokens: Vec<String>,
     /// Signed by the right key, and expired.
     pub(crate) expired: String,
     /// Signed by another key.
@@ -35,7 +37,7 @@ pub(crate) struct Material {
 }
 
 impl Material {
-    pub(crate) fn make(folder: &Path, fresh: bool) -> Self {
+    pub(crate) fn make(folder: &Path, fresh: usize) -> Self {
         let issuer = Issuer::default();
         let write = |name: &str, text: &str| {
             let path = folder.join(name);
@@ -45,14 +47,15 @@ impl Material {
         write("pub.pem", &issuer.public_pem());
         let tokens: Vec<_> =
             (0..TOKENS).map(|number| issuer.token(&client(number % CLIENTS), number)).collect();
-        let fresh = if fresh { fresh_tokens(&issuer) } else { Vec::new() };
+        let fresh_tokens = sign(&issuer, fresh);
         Self {
             expired: issuer.expired_token(&client(0)),
             forged: Issuer::default().token(&client(0), 0),
             jwks: write("jwks.json", &issuer.config().jwks.to_string()),
             open: write("open.txt", &requests(&[String::new()])),
             secured: write("secured.txt", &requests(&tokens)),
-            fresh: write("fresh.txt", &requests(&fresh)),
+            fresh: write("fresh.txt", &requests(&fresh_tokens)),
+            fresh_tokens,
             tokens,
             folder: folder.to_owned(),
         }
@@ -71,9 +74,11 @@ impl Material {
     }
 }
 
-fn fresh_tokens(issuer: &Issuer) -> Vec<String> {
-    eprintln!("signing {FRESH} tokens, which takes a while …");
-    let halves = [0..FRESH / 2, FRESH / 2..FRESH];
+fn sign(issuer: &Issuer, tokens: usize) -> Vec<String> {
+    if tokens > 0 {
+        eprintln!("signing {tokens} tokens, which takes a while …");
+    }
+    let halves = [0..tokens / 2, tokens / 2..tokens];
     std::thread::scope(|scope| {
         let sign = |numbers: std::ops::Range<usize>| {
             numbers.map(|number| issuer.token(&client(number % CLIENTS), TOKENS + number)).collect::<Vec<_>>()

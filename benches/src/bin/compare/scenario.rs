@@ -137,6 +137,16 @@ const MANY: Kind = Kind::Ours { name: "10,000 APIs", world: open(10_000), redepl
 const QUIET: Kind = Kind::Ours { name: "quiet", world: open(10_000), redeploy_ms: None };
 const BUSY: Kind = Kind::Ours { name: "20 deployments a second", world: open(10_000), redeploy_ms: Some(50) };
 
+/// What an optimised build is trained with.
+pub(crate) const LESSON: Scenario = Scenario {
+    name: "train",
+    what: "a mixture of calls, for builds that learn from it",
+    load: Load::Get,
+    connections: 64,
+    contenders: &[ours(open(100)), ours(secured(100, 1_000))],
+    goals: &[],
+};
+
 /// All comparisons.
 pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
