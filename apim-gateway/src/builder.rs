@@ -19,7 +19,7 @@ use crate::api_log::ApiLog;
 use crate::chain::{Erased, Source};
 use crate::config;
 use crate::deploy::Current;
-use crate::gateway::{Gateway, Texts};
+use crate::gateway::Gateway;
 use crate::metrics::Metrics;
 use crate::observer::Observers;
 use crate::recipe::{Kept, Recipe};
@@ -274,8 +274,7 @@ impl Builder {
     /// given in code as well.
     pub async fn build(self) -> Result<Gateway, BuildError> {
         let current = Current::new(self.workers);
-        let texts = Arc::new(Texts::new(self.workers));
-        let mut parts = Parts::new(self.clock.clone()).with(self.throttle).with(texts.clone());
+        let mut parts = Parts::new(self.clock.clone()).with(self.throttle);
         if let Some(sink) = self.analytics {
             parts = parts.with(sink);
         }
@@ -309,7 +308,7 @@ impl Builder {
         };
         let kept = Kept { source, observers: self.observers, verifier: None, records: None };
         let made = recipe.make(self.config, kept).await?;
-        Ok(Gateway::new(recipe, made, texts))
+        Ok(Gateway::new(recipe, made))
     }
 }
 

@@ -11,7 +11,7 @@ use apim_core::{BuildError, Exchange, Fault, Filter, Flow, Link, Parts, Provide}
 use http::HeaderMap;
 
 use crate::correlation::Correlation;
-use crate::gateway::{CertificateHeader, Texts, Vouched, id_header};
+use crate::gateway::{CertificateHeader, Vouched, id_header};
 use crate::rescue::REQUEST_ID;
 
 /// Headers that only a gateway may set. A client's own are removed.
@@ -32,7 +32,6 @@ const OURS: [&str; 10] = [
 /// [correlation](crate::correlation) id.
 #[derive(Debug)]
 pub struct Hygiene {
-    texts: Arc<Texts>,
     correlation: Correlation,
     /// Whether the backend may be told of the caller's certificate.
     tells_certificates: bool,
@@ -47,7 +46,7 @@ impl Filter for Hygiene {
             exchange.headers_mut().insert(name, value);
         }
         let context = exchange.context();
-        let id = id_header(context.request_id, &self.texts, context.worker);
+        let id = id_header(context.request_id);
         let correlation = context.correlation_id.clone().unwrap_or_else(|| id.clone());
         let headers = exchange.headers_mut();
         headers.insert(REQUEST_ID, id);
@@ -94,6 +93,6 @@ impl Provide<Link> for Hygiene {
     async fn build(_: Config, parts: &Parts) -> Result<Link, BuildError> {
         let header: Option<Arc<CertificateHeader>> = parts.get()?;
         let tells_certificates = header.is_some();
-        Ok(Link::filter(Self { texts: parts.get()?, correlation: parts.get()?, tells_certificates }).shared())
+        Ok(Link::filter(Self { correlation: parts.get()?, tells_certificates }).shared())
     }
 }

@@ -119,10 +119,7 @@ impl Chain {
         let parts = self.parts.clone().with(site.clone()).with::<Arc<Api>>(api.clone());
         let mut links = self.links.build_all("gateway.handlers", &self.entries, &parts).await?;
         #[cfg(feature = "otel")]
-        let traces = match &self.tracer {
-            Some(tracer) => Some(crate::traces::link(tracer, &parts.get()?)),
-            None => None,
-        };
+        let traces = self.tracer.as_ref().map(crate::traces::link);
         let common = self.common.get_or_init(|| Common {
             links: links.clone(),
             observer: self.observers.link(),

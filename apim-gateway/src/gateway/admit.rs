@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use apim_core::model::ApiId;
-use apim_core::{Context, Fault, Worker, fault};
+use apim_core::{Context, Fault, fault};
 use http::header::ACCESS_CONTROL_REQUEST_METHOD;
 use http::uri::PathAndQuery;
 use http::{Method, StatusCode, Uri, request};
 
-use super::text::Texts;
+use super::text;
 use crate::cors::Allowed;
 use crate::deploy::{Deployed, View};
 use crate::rescue::Form;
@@ -20,7 +20,6 @@ pub(super) fn admit<'v>(
     view: &'v View,
     head: &mut request::Parts,
     context: &mut Context,
-    texts: &Texts,
 ) -> Result<&'v Arc<Deployed>, Fault> {
     if let Some(form) = Form::wanted(head) {
         context.slots.insert(form);
@@ -28,7 +27,7 @@ pub(super) fn admit<'v>(
     let host = Host::of(head).map_err(refused)?;
     let path = Path::parse(head.uri.path()).map_err(refused)?;
     if path.is_rewritten() {
-        context.uri = with_path(&head.uri, path.as_str(), texts, context.worker)?;
+        context.uri = with_path(&head.uri, path.as_str())?;
     }
     let host = host.as_ref().map(Host::as_str);
     let (deployed, base) = view.route(host, path.as_str()).ok_or_else(|| nobody(view))?;
@@ -42,7 +41,7 @@ pub(super) fn admit<'v>(
     }
     // The path below the context, and the query. A target that is that already is not copied.
     if base > 0 || path.is_rewritten() || head.uri.authority().is_some() {
-        head.uri = with_path(&head.uri, &path.as_str()[base..], texts, context.worker)?;
+        head.uri = with_path(&head.uri, &path.as_str()[base..])?;
     }
     Ok(deployed)
 }
@@ -99,11 +98,11 @@ fn below(path: &str, base: usize) -> &str {
 }
 
 /// The target in origin form, with another path.
-fn with_path(uri: &Uri, path: &str, texts: &Texts, worker: Worker) -> Result<Uri, Fault> {
+fn with_path(uri: &Uri, path: &str) -> Result<Uri, Fault> {
     let path = if path.is_empty() { "/" } else { path };
     let target = match uri.query() {
-        Some(query) => texts.cut(worker, &[path.as_bytes(), b"?", query.as_bytes()]),
-        None => texts.cut(worker, &[path.as_bytes()]),
+        Some(query) => text::cut(&[path.as_bytes(), b"?", query.as_bytes()]),
+        None => text::cut(&[path.as_bytes()]),
     };
     let target = PathAndQuery::from_maybe_shared(target)
         .map_err(|error| Fault::new(fault::BAD_REQUEST).caused_by(error))?;

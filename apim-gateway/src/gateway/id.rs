@@ -1,32 +1,43 @@
 //! Numbers for requests.
 
-use apim_core::{RequestId, Worker};
+use std::cell::RefCell;
+
+use apim_core::RequestId;
 use http::HeaderValue;
 
-use super::text::Texts;
+use super::text;
 
-/// Makes request ids for one worker: no system call, no counter that workers share.
+/// Makes request ids for one thread: no system call, no counter that threads share.
 ///
-/// The upper half is the worker's own random number, the lower a counter that is scrambled, so that ids
-/// differ for certain within a worker, and tell nobody how many requests there were.
-pub(crate) struct Ids {
-    worker: u64,
+/// The upper half is the thread's own random number, the lower a counter that is scrambled, so that ids
+/// differ for certain within a thread, and tell nobody how many requests there were.
+struct Ids {
+    thread: u64,
     counter: u64,
 }
 
+thread_local! {
+    static IDS: RefCell<Ids> = RefCell::new(Ids::new());
+}
+
+/// The next id.
+pub(super) fn next() -> RequestId {
+    IDS.with_borrow_mut(Ids::next)
+}
+
 impl Ids {
-    pub(crate) fn new() -> Self {
+    fn new() -> Self {
         let mut random = [0; 16];
         // Ids name requests and protect nothing; without randomness they would merely repeat after a restart.
         let _ = aws_lc_rs::rand::fill(&mut random);
-        let (worker, counter) = random.split_at(8);
+        let (thread, counter) = random.split_at(8);
         let number = |bytes: &[u8]| bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
-        Self { worker: number(worker), counter: number(counter) }
+        Self { thread: number(thread), counter: number(counter) }
     }
 
-    pub(crate) fn next(&mut self) -> RequestId {
+    fn next(&mut self) -> RequestId {
         self.counter = self.counter.wrapping_add(1);
-        RequestId(u128::from(self.worker) << 64 | u128::from(scrambled(self.counter)))
+        RequestId(u128::from(self.thread) << 64 | u128::from(scrambled(self.counter)))
     }
 }
 
@@ -38,8 +49,8 @@ fn scrambled(number: u64) -> u64 {
 }
 
 /// A request id as a header value.
-pub(crate) fn header(id: RequestId, texts: &Texts, worker: Worker) -> HeaderValue {
-    let text = texts.cut(worker, &[&id.digits()]);
+pub(crate) fn header(id: RequestId) -> HeaderValue {
+    let text = text::cut(&[&id.digits()]);
     HeaderValue::from_maybe_shared(text).unwrap_or(HeaderValue::from_static(""))
 }
 
@@ -49,11 +60,9 @@ mod tests {
 
     #[test]
     fn ids_are_written_as_they_print() {
-        let texts = Texts::new(1);
-        let mut ids = Ids::new();
         for _ in 0..1000 {
-            let id = ids.next();
-            assert_eq!(header(id, &texts, Worker(0)).as_bytes(), id.to_string().as_bytes());
+            let id = next();
+            assert_eq!(header(id).as_bytes(), id.to_string().as_bytes());
         }
     }
 }

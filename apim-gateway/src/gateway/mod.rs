@@ -8,7 +8,7 @@ mod sent;
 mod service;
 mod settings;
 mod tenure;
-mod text;
+pub(crate) mod text;
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,8 +18,8 @@ use apim_core::event::{Event, Revision};
 use apim_core::fault::Rescue;
 use apim_core::unwind::{self, Panicked};
 use apim_core::{
-    Answer, Body, BuildError, Clock, Context, Exchange, Explanation, Fault, Peer, PerWorker, RequestId,
-    Shutdown, Snapshot, SnapshotSource, Worker,
+    Answer, Body, BuildError, Clock, Context, Exchange, Explanation, Fault, Peer, RequestId, Shutdown,
+    Snapshot, SnapshotSource, Worker,
 };
 use http::{HeaderValue, Request, Response, StatusCode, request};
 use tokio::sync::Mutex;
@@ -29,10 +29,9 @@ pub use proxies::Proxies;
 pub use sent::Sent;
 
 pub(crate) use certificate_header::{CertificateHeader, Vouched};
-pub(crate) use id::{Ids, header as id_header};
+pub(crate) use id::header as id_header;
 pub(crate) use settings::Settings;
 pub(crate) use tenure::{Opening, Tenures, Unlocked};
-pub(crate) use text::Texts;
 
 use crate::builder::Builder;
 use crate::deploy::{self, Current, Deployer, Pinned, Report};
@@ -54,8 +53,6 @@ pub(crate) struct Inner {
     pub(crate) deployer: Deployer,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rescue: Arc<dyn Rescue>,
-    pub(crate) ids: PerWorker<Ids>,
-    pub(crate) texts: Arc<Texts>,
     pub(crate) tenures: Tenures,
     recipe: Recipe,
     /// Held while a configuration is brought into force.
@@ -72,7 +69,7 @@ impl Inner {
         let context = answer.context();
         if context.fault.is_some() || context.answered_by.is_some() {
             settings.records.note(context, answer.status());
-            let id = id::header(context.request_id, &self.texts, context.worker);
+            let id = id::header(context.request_id);
             let correlation = context.correlation_id.clone().unwrap_or_else(|| id.clone());
             let headers = answer.headers_mut();
             headers.insert(REQUEST_ID, id);
@@ -90,7 +87,7 @@ impl Gateway {
         Builder::default()
     }
 
-    pub(crate) fn new(recipe: Recipe, made: Made, texts: Arc<Texts>) -> Self {
+    pub(crate) fn new(recipe: Recipe, made: Made) -> Self {
         let (current, clock, workers) = (recipe.current.clone(), recipe.clock.clone(), recipe.workers);
         let Made { chain, settings, kept } = made;
         Self(Arc::new(Inner {
@@ -99,8 +96,6 @@ impl Gateway {
             current,
             clock,
             rescue: recipe.rescue.clone(),
-            ids: PerWorker::new(workers, Ids::new),
-            texts,
             recipe,
             kept: Mutex::new(kept),
         }))
@@ -144,7 +139,7 @@ impl Gateway {
         worker: Worker,
         settings: &Settings,
     ) -> Exchange {
-        let id = self.0.ids.of(worker).next();
+        let id = id::next();
         let mut exchange = Exchange::begin(request, id, peer, self.0.clock.now());
         let (head, context) = exchange.split_mut();
         settings.complete(context, &head.headers, worker);
@@ -163,7 +158,7 @@ impl Gateway {
     async fn pass(&self, mut exchange: Exchange, pinned: Arc<Pinned>) -> Sent {
         let (head, context) = exchange.split_mut();
         context.pin(pinned.clone());
-        let answer = match admit::admit(&pinned.0, head, context, &self.0.texts) {
+        let answer = match admit::admit(&pinned.0, head, context) {
             Ok(deployed) => {
                 context.on_completion(deployed.clone());
                 deployed.pipeline.call(exchange).await
@@ -193,13 +188,13 @@ impl Gateway {
     fn note(&self, head: &request::Parts, fault: Fault, peer: Peer, worker: Worker) -> HeaderValue {
         let pinned = self.0.current.pin(worker);
         let settings = &pinned.0.settings;
-        let mut context = Context::new(self.0.ids.of(worker).next(), peer, self.0.clock.now(), head);
+        let mut context = Context::new(id::next(), peer, self.0.clock.now(), head);
         settings.complete(&mut context, &head.headers, worker);
         context.answered_by = Some("server");
         let status = fault.status();
         context.fault = Some(Arc::new(fault));
         settings.records.note(&context, status);
-        id::header(context.request_id, &self.0.texts, worker)
+        id::header(context.request_id)
     }
 
     /// Serves a snapshot instead of whatever was served.

@@ -8,8 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use apim_core::Body;
 use bytes::Bytes;
-use http::header::UPGRADE;
-use http::{Request, StatusCode};
+use http::{Method, Request, StatusCode, Version};
 use http_body::Body as _;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
@@ -96,15 +95,19 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Talk<T> {
             Ok(None) => return Ok(Next::End { unread: false }),
             Err(error) => return self.refuse(&error).await,
         };
-        let Asked { body, persistent, expects } = asked;
+        let Asked { body, persistent, expects, upgrades, trailers } = asked;
         if body.is_none() {
             self.slot.set_ambiguous();
         }
-        let to = Question::of(request);
+        let to = Question {
+            head: request.method() == Method::HEAD,
+            old: request.version() < Version::HTTP_11,
+            trailers,
+        };
         let lower = body.as_ref().and_then(Decoder::left).unwrap_or_default();
         let body = body.unwrap_or(Decoder::length(0));
         *request.body_mut() = self.receive(body, expects, shared.limits.body_bytes);
-        let offered = request.headers().contains_key(UPGRADE).then(|| {
+        let offered = upgrades.then(|| {
             let (offer, to) = Offer::new();
             request.extensions_mut().insert(offer);
             to

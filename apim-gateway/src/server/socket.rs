@@ -151,7 +151,8 @@ impl Slot {
 
     /// Bytes have arrived. The first of a head starts its deadline; the rest do not move it.
     pub(super) fn received(&self) {
-        if !self.multiplexed && self.is_idle() && !self.reading_head.swap(true, Relaxed) {
+        if !self.multiplexed && self.is_idle() && !self.reading_head.load(Relaxed) {
+            self.reading_head.store(true, Relaxed);
             self.wait();
         }
     }
@@ -172,9 +173,10 @@ impl Slot {
     /// Something was to be written. The deadline is set when the client begins to take nothing, and goes
     /// back to what it was for when the client takes something.
     fn written(&self, pending: bool) {
-        if self.stuck.swap(pending, Relaxed) == pending {
+        if self.stuck.load(Relaxed) == pending {
             return;
         }
+        self.stuck.store(pending, Relaxed);
         if pending {
             self.watch.arm(self.taken_by());
         } else {

@@ -8,16 +8,13 @@ use http::{HeaderName, HeaderValue};
 use super::context::{self, TraceParent};
 use super::{Tracer, is_trace_state, span};
 use crate::deploy::Site;
-use crate::gateway::Texts;
+use crate::gateway::text;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static(context::TRACEPARENT);
 const TRACESTATE: HeaderName = HeaderName::from_static(context::TRACESTATE);
 
 /// Stands among the outermost links of all APIs.
-struct Traces {
-    tracer: Arc<Tracer>,
-    texts: Arc<Texts>,
-}
+struct Traces(Arc<Tracer>);
 
 /// The trace of a call that is recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +27,8 @@ pub(super) struct Traced {
     pub(super) client: u64,
 }
 
-pub(crate) fn link(tracer: &Arc<Tracer>, texts: &Arc<Texts>) -> Link {
-    Link::filter(Traces { tracer: tracer.clone(), texts: texts.clone() }).named("traces").shared()
+pub(crate) fn link(tracer: &Arc<Tracer>) -> Link {
+    Link::filter(Traces(tracer.clone())).named("traces").shared()
 }
 
 impl Filter for Traces {
@@ -44,7 +41,7 @@ impl Filter for Traces {
         let id = exchange.context().request_id;
         let (traced, sampled) = self.decide(parent, id);
         let ours = TraceParent { trace: traced.trace, span: traced.client, sampled };
-        let text = self.texts.cut(exchange.context().worker, &[&ours.digits()]);
+        let text = text::cut(&[&ours.digits()]);
         let headers = exchange.headers_mut();
         if !state {
             headers.remove(TRACESTATE);
@@ -62,9 +59,9 @@ impl Filter for Traces {
         let Some(traced) = outcome.context.slots.get::<Traced>() else { return };
         let Ok(site) = Site::of(outcome.context) else { return };
         let worker = outcome.context.worker;
-        self.tracer.journal.line(worker, |out| span::server(traced, site, outcome, out));
+        self.0.journal.line(worker, |out| span::server(traced, site, outcome, out));
         if outcome.context.backend_started.is_some() {
-            self.tracer.journal.line(worker, |out| span::client(traced, outcome, out));
+            self.0.journal.line(worker, |out| span::client(traced, outcome, out));
         }
     }
 }
@@ -83,7 +80,7 @@ impl Traces {
             }
             None => {
                 let traced = Traced { trace: id.0.max(1), parent: None, server, client };
-                (traced, u128::from(own) < self.tracer.threshold)
+                (traced, u128::from(own) < self.0.threshold)
             }
         }
     }

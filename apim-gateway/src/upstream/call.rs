@@ -153,7 +153,7 @@ impl<'a> Call<'a> {
             None => sending.run(request, began).await,
             Some(security) => {
                 // What authenticates the gateway may stand in the target or be computed from it.
-                forward::address(request, target, self.own)?;
+                forward::address(request, target)?;
                 sending.base = "";
                 match security.settles(request)? {
                     true => sending.run(request, began).await,
@@ -358,7 +358,7 @@ impl Sending<'_> {
     ) -> Result<Attempt, Fault> {
         let before = request.uri().clone();
         if !self.base.is_empty() {
-            forward::address(request, self.target, self.own)?;
+            forward::address(request, self.target)?;
         }
         forward::prepare_h2(request, self.sent.sender.as_ref(), self.target)?;
         let sweep = &self.own.sweep;

@@ -1,13 +1,15 @@
 //! The request's head as the backend is to see it.
 
-use apim_core::{Body, Context, Fault, Worker, fault};
+use apim_core::{Body, Context, Fault, fault};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{PathAndQuery, Uri};
 use http::{Method, Request, Version};
 use hyper::ext::Protocol;
 
+use super::clients;
 use super::pool::Own;
 use super::target::Target;
+use crate::gateway::text;
 use crate::transport::ending::End;
 use crate::transport::http1::encoder::Forwarded;
 use crate::transport::tunnel::{Client, Hold};
@@ -81,7 +83,7 @@ pub(super) fn prepare(
     let proxied = is_proxied(context);
     clean(headers, proxied, upgrades);
     via(headers, received, own);
-    let address = own.forwarded_for(context.peer.address.ip().to_canonical());
+    let address = clients::value(context.peer.address.ip().to_canonical());
     if proxied || !headers.contains_key(header::HOST) {
         let host = headers.get(header::HOST).cloned();
         forwarded(headers, host, context, address);
@@ -91,20 +93,20 @@ pub(super) fn prepare(
 }
 
 /// Addresses the head to one backend.
-pub(super) fn address(request: &mut Request<Body>, target: &Target, own: &Own) -> Result<(), Fault> {
+pub(super) fn address(request: &mut Request<Body>, target: &Target) -> Result<(), Fault> {
     let uri = request.uri();
     // Without a base path nothing is copied.
     if !target.base.is_empty() || uri.authority().is_some() {
-        *request.uri_mut() = path(uri, &target.base, own)?;
+        *request.uri_mut() = path(uri, &target.base)?;
     }
     Ok(())
 }
 
 /// The base path, then the operation's.
-fn path(uri: &Uri, base: &str, own: &Own) -> Result<Uri, Fault> {
+fn path(uri: &Uri, base: &str) -> Result<Uri, Fault> {
     let below = uri.path_and_query().map_or("/", PathAndQuery::as_str);
     let between = if below.starts_with('/') { "" } else { "/" };
-    let whole = own.texts.cut(Worker(0), &[base.as_bytes(), between.as_bytes(), below.as_bytes()]);
+    let whole = text::cut(&[base.as_bytes(), between.as_bytes(), below.as_bytes()]);
     let path = PathAndQuery::from_maybe_shared(whole)
         .map_err(|error| Fault::new(fault::BAD_REQUEST).caused_by(error))?;
     Ok(Uri::from(path))

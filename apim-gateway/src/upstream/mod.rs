@@ -31,6 +31,7 @@ mod body;
 mod budget;
 mod call;
 mod challenge;
+mod clients;
 mod dynamic;
 mod failure;
 mod forward;

@@ -1,14 +1,12 @@
 //! What a worker has for itself: its backends, their open connections, its deadlines.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, WeakShared};
-use http::HeaderValue;
 use http::uri::Scheme;
 use rustls::ClientConfig;
 
@@ -17,7 +15,6 @@ use super::http1::H1;
 use super::line::{Line, Trunk};
 use super::target::{Address, Target};
 use super::tls::{self, OwnTls};
-use crate::gateway::Texts;
 use crate::transport::dial::{Destination, DialError};
 use crate::transport::watch::Sweep;
 
@@ -72,9 +69,6 @@ pub(super) struct Own {
     pub(super) settings: Arc<Settings>,
     pub(super) sweep: Arc<Sweep>,
     known: Mutex<Known>,
-    clients: Mutex<Clients>,
-    /// For paths.
-    pub(super) texts: Texts,
 }
 
 /// Which connections can serve for each other.
@@ -107,13 +101,7 @@ impl Known {
 
 impl Own {
     pub(super) fn new(settings: Arc<Settings>) -> Self {
-        Self {
-            settings,
-            sweep: Arc::default(),
-            known: Mutex::default(),
-            clients: Mutex::default(),
-            texts: Texts::new(1),
-        }
+        Self { settings, sweep: Arc::default(), known: Mutex::default() }
     }
 
     /// A backend as this worker calls it.
@@ -128,11 +116,6 @@ impl Own {
             connect_timeout: address.connect_timeout,
             body_timeout: address.body_timeout,
         }
-    }
-
-    /// An address as the value of `X-Forwarded-For`.
-    pub(super) fn forwarded_for(&self, client: IpAddr) -> HeaderValue {
-        self.clients.lock().unwrap_or_else(PoisonError::into_inner).value(client)
     }
 
     fn pool_of(&self, address: &Address) -> Arc<Pool> {
@@ -331,38 +314,5 @@ impl Streams {
     }
     pub(super) fn one_less(&self) {
         self.open.fetch_sub(1, Relaxed);
-    }
-}
-
-/// Addresses of recent clients as header values, so that most requests format nothing.
-#[derive(Default)]
-struct Clients(Vec<Option<(IpAddr, HeaderValue)>>);
-
-impl Clients {
-    const MOST: usize = 256;
-
-    fn value(&mut self, client: IpAddr) -> HeaderValue {
-        if self.0.is_empty() {
-            self.0.resize(Self::MOST, None);
-        }
-        let last = match client {
-            IpAddr::V4(address) => {
-                address.octets().iter().fold(0, |sum: u8, octet| sum.wrapping_mul(31) ^ octet)
-            }
-            IpAddr::V6(address) => {
-                address.octets().iter().fold(0, |sum: u8, octet| sum.wrapping_mul(31) ^ octet)
-            }
-        };
-        let seat = &mut self.0[usize::from(last)];
-        match seat {
-            Some((known, value)) if *known == client => value.clone(),
-            _ => {
-                // Digits, dots, colons and letters of an address are always a header value.
-                let value = HeaderValue::from_str(&client.to_string())
-                    .unwrap_or_else(|_| HeaderValue::from_static("unknown"));
-                *seat = Some((client, value.clone()));
-                value
-            }
-        }
     }
 }

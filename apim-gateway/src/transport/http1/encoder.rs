@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, DATE, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING,
+    CONNECTION, CONTENT_LENGTH, DATE, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
 };
 use http::uri::PathAndQuery;
-use http::{Method, Request, StatusCode, Uri};
+use http::{Method, StatusCode, Uri};
 
 use super::head::may_trail;
 
@@ -152,19 +152,6 @@ pub(crate) struct Question {
     pub(crate) trailers: bool,
 }
 
-impl Question {
-    pub(crate) fn of<B>(request: &Request<B>) -> Self {
-        Self {
-            head: request.method() == Method::HEAD,
-            old: request.version() < http::Version::HTTP_11,
-            trailers: request.headers().get_all(TE).iter().any(|value| {
-                let tokens = value.as_bytes().split(|byte| *byte == b',');
-                tokens.into_iter().any(|token| token.trim_ascii().eq_ignore_ascii_case(b"trailers"))
-            }),
-        }
-    }
-}
-
 /// Writes a response's head; answers how its body goes. `length` is the body's, if it is known; `date` is what
 /// `Date` shall say; `stays` is whether the connection does, which the head may say otherwise.
 pub(crate) fn response(
@@ -287,7 +274,7 @@ fn hexadecimal(out: &mut Vec<u8>, number: usize) {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use http::Response;
+    use http::{Request, Response};
 
     use super::*;
 

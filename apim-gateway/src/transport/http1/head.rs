@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 
 use bytes::Bytes;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
+    CONNECTION, CONTENT_LENGTH, EXPECT, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{Method, Request, Response, StatusCode, Uri, Version, response};
 use httparse::{Error, Header, Status};
@@ -31,6 +31,10 @@ pub(crate) struct Asked {
     pub(crate) persistent: bool,
     /// Whether the body comes after a `100 Continue` only.
     pub(crate) expects: bool,
+    /// Whether there is an `Upgrade`.
+    pub(crate) upgrades: bool,
+    /// Whether the client takes trailers.
+    pub(crate) trailers: bool,
 }
 
 /// A response's head.
@@ -58,6 +62,8 @@ pub(crate) fn request<B>(head: &Bytes, most: usize, into: &mut Request<B>) -> Re
             body: framing.of_request(version),
             persistent: framing.is_persistent(version),
             expects: framing.expects && version == Version::HTTP_11,
+            upgrades: framing.upgrades,
+            trailers: framing.trailers,
         })
     })
 }
@@ -128,6 +134,8 @@ struct Framing {
     close: bool,
     keep_alive: bool,
     expects: bool,
+    upgrades: bool,
+    trailers: bool,
 }
 
 /// Reads header lines into a table with room for some more. Copies no value: each is a piece of the head.
@@ -173,6 +181,11 @@ impl Framing {
             self.unclear |= !line.value.trim_ascii().eq_ignore_ascii_case(b"chunked");
         } else if *name == CONNECTION {
             return self.connection(line.value);
+        } else if *name == UPGRADE {
+            self.upgrades = true;
+        } else if *name == TE {
+            let mut tokens = line.value.split(|byte| *byte == b',');
+            self.trailers |= tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(b"trailers"));
         } else if *name == EXPECT {
             self.expects |= line.value.eq_ignore_ascii_case(b"100-continue");
         } else {

@@ -30,6 +30,8 @@ use decoder::{Decoded, Decoder};
 use lines::{Lines, Scanned};
 use output::Output;
 
+use crate::gateway::text;
+
 /// The most that is read of a body at once.
 const PIECE: usize = 64 << 10;
 
@@ -117,7 +119,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
                 {
                     let (head, rest) = bytes.split_at(end);
                     input.extend_from_slice(rest);
-                    return Poll::Ready(Ok(Some(Some(scratch::copy(&head[begin..])))));
+                    return Poll::Ready(Ok(Some(Some(text::cut(&[&head[begin..]])))));
                 }
                 input.extend_from_slice(bytes);
                 // Looked at again as a whole.

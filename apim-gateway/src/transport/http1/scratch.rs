@@ -2,19 +2,13 @@
 
 use std::cell::RefCell;
 
-use bytes::{Bytes, BytesMut};
-
 /// The most that is read at once.
 const INPUT: usize = 64 << 10;
 
 /// What a buffer for writing may keep of what it has grown to.
 const OUTPUT: usize = 64 << 10;
 
-/// How much memory is taken for copies at once. Each keeps all of it for as long as it lives.
-const BLOCK: usize = 8 << 10;
-
 thread_local! {
-    static COPIES: RefCell<BytesMut> = RefCell::new(BytesMut::new());
     static IN: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
     static OUT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
@@ -44,19 +38,5 @@ pub(crate) fn with_output<R>(write: impl FnOnce(&mut Vec<u8>) -> R) -> R {
         }
         // A body that is made by writing to another of our connections.
         Err(_) => write(&mut Vec::new()),
-    })
-}
-
-/// A copy, next to those made before: what is cut off a block needs no allocation of its own.
-pub(super) fn copy(bytes: &[u8]) -> Bytes {
-    if bytes.len() > BLOCK / 4 {
-        return Bytes::copy_from_slice(bytes);
-    }
-    COPIES.with_borrow_mut(|block| {
-        if block.capacity() < bytes.len() {
-            *block = BytesMut::with_capacity(BLOCK);
-        }
-        block.extend_from_slice(bytes);
-        block.split().freeze()
     })
 }
