@@ -21,36 +21,49 @@ pub struct Outcome<'a> {
     pub context: &'a Context,
     /// When it ended.
     pub ended: Instant,
+    total: Duration,
+    backend: Duration,
+    request_mediation: Duration,
 }
 
 impl<'a> Outcome<'a> {
     /// The outcome of a request that ends now.
     pub fn of(context: &'a Context) -> Self {
-        Self { context, ended: Instant::now() }
+        // Many ask how long it took, and to subtract moments costs more than to keep what came out.
+        let ended = Instant::now();
+        let total = ended.saturating_duration_since(context.started);
+        let (request_mediation, backend) = match context.backend_started {
+            None => (total, Duration::ZERO),
+            Some(asked) => {
+                let answered = context.backend_ended.unwrap_or(ended);
+                let before = asked.saturating_duration_since(context.started);
+                (before, answered.saturating_duration_since(asked))
+            }
+        };
+        Self { context, ended, total, backend, request_mediation }
     }
 
     /// From the request's head to the end of its answer.
     pub fn total(&self) -> Duration {
-        self.ended.saturating_duration_since(self.context.started)
+        self.total
     }
 
     /// How long the backend took to answer; zero if it was not asked.
     pub fn backend(&self) -> Duration {
-        match (self.context.backend_started, self.context.backend_ended) {
-            (Some(start), Some(end)) => end.saturating_duration_since(start),
-            (Some(start), None) => self.ended.saturating_duration_since(start),
-            _ => Duration::ZERO,
-        }
+        self.backend
     }
 
     /// From the request's head until the backend was asked; the whole time if it was not.
     pub fn request_mediation(&self) -> Duration {
-        self.context.backend_started.unwrap_or(self.ended).saturating_duration_since(self.context.started)
+        self.request_mediation
     }
 
     /// From the backend's answer to the end.
     pub fn response_mediation(&self) -> Duration {
-        self.context.backend_ended.map_or(Duration::ZERO, |end| self.ended.saturating_duration_since(end))
+        match self.context.backend_ended {
+            Some(_) => self.total.saturating_sub(self.request_mediation + self.backend),
+            None => Duration::ZERO,
+        }
     }
 }
 

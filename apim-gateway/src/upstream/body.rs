@@ -96,7 +96,7 @@ impl http_body::Body for Upload {
 /// A response whose head has been read, on its connection.
 pub(super) enum Rest {
     H1(Box<H1>),
-    H2(Incoming, H2),
+    H2(Incoming, Box<H2>),
 }
 
 impl Rest {

@@ -280,7 +280,7 @@ impl Sending<'_> {
             repeatable: used && is_repeatable(request),
             // HTTP/1.1 leaves the head where it is.
             spare: (used && matches!(line, Line::H2(_)) && is_repeatable(request))
-                .then(|| Spare::of(request, Body::empty())),
+                .then(|| Box::new(Spare::of(request, Body::empty()))),
         };
         match self.attempt(request, line, began).await? {
             Ok(answered) => Ok(answered),
@@ -353,7 +353,7 @@ impl Sending<'_> {
     async fn by_http2(
         &self,
         request: &mut Request<Body>,
-        mut line: H2,
+        mut line: Box<H2>,
         began: Instant,
     ) -> Result<Attempt, Fault> {
         let before = request.uri().clone();
@@ -408,7 +408,7 @@ struct Second {
     used: bool,
     /// Whether the backend may see the request twice.
     repeatable: bool,
-    spare: Option<Spare>,
+    spare: Option<Box<Spare>>,
 }
 
 /// Whether a backend that has seen the request before it went away may see it again.

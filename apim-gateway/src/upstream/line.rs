@@ -21,8 +21,8 @@ use crate::transport::watch::{Sweep, Watch};
 pub(super) enum Line {
     /// For one request at a time.
     H1(Box<H1>),
-    /// For many.
-    H2(H2),
+    /// For many. Apart, so that moving a connection of either kind moves little.
+    H2(Box<H2>),
 }
 
 impl Line {
@@ -52,10 +52,10 @@ impl Trunk {
     }
 
     /// Room for one request.
-    pub(super) fn share(&self, used: bool) -> H2 {
+    pub(super) fn share(&self, used: bool) -> Box<H2> {
         self.streams.one_more();
         let (sender, streams) = (self.sender.clone(), self.streams.clone());
-        H2 { sender, watch: self.sweep.watch(), course: Arc::default(), streams, used }
+        Box::new(H2 { sender, watch: self.sweep.watch(), course: Arc::default(), streams, used })
     }
 }
 
