@@ -21,13 +21,13 @@ pub struct Config {}
 
 impl Filter for Status {
     fn request(&self, exchange: &mut Exchange) -> Result<Flow, Fault> {
-        let api = &Site::of(exchange.context())?.api;
+        let site = Site::of(exchange.context())?;
         match self.proxies.is_secure(exchange.context().peer, exchange.headers()) {
-            true if !api.transports.https => return Err(unsupported("Unsupported Transport [https]")),
-            false if !api.transports.http => return Err(unsupported("Unsupported Transport [http]")),
+            true if !site.transports.https => return Err(unsupported("Unsupported Transport [https]")),
+            false if !site.transports.http => return Err(unsupported("Unsupported Transport [http]")),
             _ => {}
         }
-        match api.state {
+        match site.state {
             LifecycleState::Blocked => Err(Fault::new(fault::API_BLOCKED)
                 .because("This API has been blocked temporarily")
                 .rule("api.state")

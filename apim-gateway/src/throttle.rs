@@ -150,7 +150,7 @@ impl Prompt for Throttle {
 /// The API's own policy makes the operations' ineffective.
 fn advanced<'a>(keys: &mut Keys<'a>, view: &View, site: &'a Site, context: &'a Context) -> Result<(), Fault> {
     let limited = |name: &&apim_core::model::PolicyName| name.as_str() != UNLIMITED;
-    if let Some(name) = site.api.policy.as_ref().filter(limited) {
+    if let Some(name) = site.policy.as_ref().filter(limited) {
         let quota = policy(view, PolicyKind::Advanced, name)?.quota;
         keys.add(Level::Api, [&*site.context, "", ""], quota, false);
         return Ok(());

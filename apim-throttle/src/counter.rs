@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use apim_core::Timestamp;
 use apim_core::throttle::{Key, Level};
+use smallvec::SmallVec;
 
 /// What is counted together.
 #[derive(Debug, Clone)]
@@ -61,10 +62,11 @@ pub(crate) fn window_ms(key: &Key<'_>) -> u64 {
     key.quota.window_ms.max(1)
 }
 
-/// Three texts behind each other, so that comparing them looks at one place.
+/// Three texts behind each other, so that comparing them looks at one place; beside the count itself, if they are no
+/// longer than usual.
 #[derive(Debug, Clone)]
 struct Subject {
-    text: Box<str>,
+    text: SmallVec<[u8; 64]>,
     /// Where the first and the second end.
     ends: [usize; 2],
 }
@@ -72,19 +74,26 @@ struct Subject {
 impl Subject {
     fn of(texts: [&str; 3]) -> Self {
         let [first, second, _] = texts.map(str::len);
-        Self { text: texts.concat().into(), ends: [first, first + second] }
+        let text = texts.iter().flat_map(|text| text.bytes()).collect();
+        Self { text, ends: [first, first + second] }
     }
 
-    fn texts(&self) -> [&str; 3] {
+    fn parts(&self) -> [&[u8]; 3] {
         let [first, second] = self.ends;
         [&self.text[..first], &self.text[first..second], &self.text[second..]]
     }
 
+    fn texts(&self) -> [&str; 3] {
+        // They were texts, and were cut where they were joined.
+        self.parts().map(|part| str::from_utf8(part).unwrap_or_default())
+    }
+
     fn is(&self, theirs: [&str; 3]) -> bool {
         // Most subjects have empty texts, and comparing nothing is a call as well.
-        let same =
-            |mine: &str, theirs: &str| mine.len() == theirs.len() && (mine.is_empty() || mine == theirs);
-        self.texts().into_iter().zip(theirs).all(|(mine, theirs)| same(mine, theirs))
+        let same = |mine: &[u8], theirs: &str| {
+            mine.len() == theirs.len() && (mine.is_empty() || mine == theirs.as_bytes())
+        };
+        self.parts().into_iter().zip(theirs).all(|(mine, theirs)| same(mine, theirs))
     }
 }
 

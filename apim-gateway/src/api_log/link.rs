@@ -124,7 +124,7 @@ impl Writer {
         let site = Site::of(context)?;
         let readers = &site.readers;
         let hides = |name: &http::HeaderName| {
-            *name == readers.authorization || *name == readers.api_key || self.log.redact.hides_header(name)
+            name == readers.authorization() || name == readers.api_key() || self.log.redact.hides_header(name)
         };
         let mut line = Line::new(flow, self.clock.now(), &site.api, context);
         line.api_to = self.log.redact.target(&context.uri);

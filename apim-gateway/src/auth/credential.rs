@@ -19,16 +19,17 @@ pub(crate) const INTERNAL_KEY: HeaderName = HeaderName::from_static("internal-ke
 #[derive(Debug, Clone)]
 pub(crate) struct Readers {
     pub(crate) schemes: Schemes,
-    pub(crate) authorization: HeaderName,
-    pub(crate) api_key: HeaderName,
+    names: Names,
 }
 
-impl Default for Readers {
-    fn default() -> Self {
-        let api_key = HeaderName::from_static("apikey");
-        Self { schemes: Schemes::default(), authorization: AUTHORIZATION, api_key }
-    }
+/// The headers of tokens and of API keys. Most APIs have the usual ones, and nothing of their own to be looked at.
+#[derive(Debug, Clone)]
+enum Names {
+    Usual,
+    Own(Box<[HeaderName; 2]>),
 }
+
+static USUAL: [HeaderName; 2] = [AUTHORIZATION, HeaderName::from_static("apikey")];
 
 /// What a caller presented.
 pub(super) enum Credential {
@@ -55,18 +56,49 @@ impl Text {
 }
 
 impl Readers {
+    /// With headers of the API's own, if it has any.
+    pub(crate) fn new(
+        schemes: Schemes,
+        authorization: Option<HeaderName>,
+        api_key: Option<HeaderName>,
+    ) -> Self {
+        let [token, key] = USUAL.clone();
+        let names = [authorization.unwrap_or(token), api_key.unwrap_or(key)];
+        let names = if names == USUAL { Names::Usual } else { Names::Own(Box::new(names)) };
+        Self { schemes, names }
+    }
+
+    /// The header that carries tokens.
+    pub(crate) fn authorization(&self) -> &HeaderName {
+        let [token, _] = self.names();
+        token
+    }
+
+    /// The header that carries API keys.
+    pub(crate) fn api_key(&self) -> &HeaderName {
+        let [_, key] = self.names();
+        key
+    }
+
+    fn names(&self) -> &[HeaderName; 2] {
+        match &self.names {
+            Names::Usual => &USUAL,
+            Names::Own(own) => own,
+        }
+    }
+
     /// What callers are told who bring none, with one example for each scheme.
     pub(crate) fn missing(&self) -> String {
         let mut examples = Vec::new();
         if self.schemes.oauth2 {
-            let name = match self.authorization.as_str() {
+            let name = match self.authorization().as_str() {
                 "authorization" => "Authorization",
                 other => other,
             };
             examples.push(format!("'{name} : Bearer ACCESS_TOKEN'"));
         }
         if self.schemes.api_key {
-            let name = match self.api_key.as_str() {
+            let name = match self.api_key().as_str() {
                 "apikey" => "ApiKey",
                 other => other,
             };
@@ -88,7 +120,7 @@ impl Readers {
         if exchange.headers_mut().remove(INTERNAL_KEY).is_some() {
             return Err(invalid("an internal key was presented"));
         }
-        let token = bearer(exchange.headers_mut(), &self.authorization);
+        let token = bearer(exchange.headers_mut(), self.authorization());
         let key = if self.schemes.api_key { self.key(exchange)? } else { None };
         match token? {
             Some(token) if self.schemes.oauth2 => Ok(Some(Credential::Token(token))),
@@ -109,7 +141,7 @@ impl Readers {
             }
             None => None,
         };
-        let Entry::Occupied(entry) = exchange.headers_mut().entry(&self.api_key) else {
+        let Entry::Occupied(entry) = exchange.headers_mut().entry(self.api_key()) else {
             return from_query.transpose().map(|key| key.map(Text::whole)).map_err(|()| ambiguous());
         };
         let (_, mut values) = entry.remove_entry_mult();

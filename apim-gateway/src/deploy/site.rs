@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use apim_core::exchange::Completion;
-use apim_core::model::{Api, KeyType, Operation};
+use apim_core::model::{Api, KeyType, LifecycleState, Operation, PolicyName, Transports};
 use apim_core::{BuildError, CallSite, Context, Fault, Outcome, Pipeline, fault};
 use http::{HeaderName, Method};
 
@@ -42,6 +42,11 @@ pub struct Site {
     pub(crate) missing: Box<str>,
     /// Where calls without a credential are led: to the sandbox only if there is nothing else.
     pub(crate) open_to: KeyType,
+    /// The API's own, where every call looks. With ten thousand APIs each place that is looked at is fetched anew, and
+    /// the API itself is large.
+    pub(crate) state: LifecycleState,
+    pub(crate) transports: Transports,
+    pub(crate) policy: Option<PolicyName>,
     source: Arc<Api>,
     bases: Vec<Base>,
 }
@@ -63,15 +68,11 @@ impl Site {
         let operations = api.operations.iter().map(|operation| (&*operation.method, &*operation.path));
         let resources = Resources::new(operations)
             .map_err(|(index, error)| BuildError::at(format!("operations[{index}]"), error))?;
-        let readers = Readers {
-            schemes: api.schemes,
-            authorization: header(
-                "authorization_header",
-                api.authorization_header.as_deref(),
-                "authorization",
-            )?,
-            api_key: header("api_key_header", api.api_key_header.as_deref(), "apikey")?,
-        };
+        let readers = Readers::new(
+            api.schemes,
+            header("authorization_header", api.authorization_header.as_deref())?,
+            header("api_key_header", api.api_key_header.as_deref())?,
+        );
         let mutual = mutual(&api)?;
         let bases = bases(&api)?;
         let context: Arc<str> = api.versioned_context().into();
@@ -82,6 +83,9 @@ impl Site {
         };
         Ok(Self {
             open_to,
+            state: api.state,
+            transports: api.transports,
+            policy: api.policy.clone(),
             resources,
             missing: readers.missing().into(),
             readers,
@@ -173,8 +177,8 @@ fn bases(api: &Api) -> Result<Vec<Base>, BuildError> {
     Ok(bases)
 }
 
-fn header(place: &str, name: Option<&str>, usual: &'static str) -> Result<HeaderName, BuildError> {
-    HeaderName::try_from(name.unwrap_or(usual)).map_err(|error| BuildError::at(place, error))
+fn header(place: &str, name: Option<&str>) -> Result<Option<HeaderName>, BuildError> {
+    name.map(HeaderName::try_from).transpose().map_err(|error| BuildError::at(place, error))
 }
 
 /// An API that is served: its site, and its links folded into one pipeline.

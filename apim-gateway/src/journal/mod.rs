@@ -30,6 +30,10 @@ const FULL: usize = 64 << 10;
 /// Full pages of a worker when no more lines are taken: a disk may stand still for a quarter of a second or so.
 const MOST: usize = 128;
 
+/// Full pages of a worker when it lets the writer go first. Where both share a processor, the writer could otherwise
+/// wait for as long as there are requests.
+const BEHIND: usize = 8;
+
 /// How long a line may wait for others.
 const WAIT: Duration = Duration::from_millis(250);
 
@@ -98,6 +102,16 @@ struct Page {
     lines: u64,
 }
 
+/// What a line has filled.
+#[derive(Debug, PartialEq, Eq)]
+enum Filled {
+    Nothing,
+    /// The first page, for which the writer is called.
+    First,
+    /// One more page, and the writer has not come for a while.
+    TooMany,
+}
+
 impl Journal {
     /// Appends to a file, which is made if it is not there, up to a limit in bytes.
     ///
@@ -137,8 +151,10 @@ impl Journal {
 
     /// Adds one line. `write` puts it at the end of the bytes it is given, without a line feed.
     pub(crate) fn line(&self, worker: Worker, write: impl FnOnce(&mut Vec<u8>)) {
-        if self.shared.line(worker, write) {
-            self.call_writer();
+        match self.shared.line(worker, write) {
+            Filled::Nothing => {}
+            Filled::First => self.call_writer(),
+            Filled::TooMany => thread::yield_now(),
         }
     }
 
@@ -164,13 +180,13 @@ impl Shared {
         }
     }
 
-    /// Adds a line; true when it filled the first page.
-    fn line(&self, worker: Worker, write: impl FnOnce(&mut Vec<u8>)) -> bool {
+    /// Adds a line.
+    fn line(&self, worker: Worker, write: impl FnOnce(&mut Vec<u8>)) -> Filled {
         let mut pile = self.piles.of(worker);
         if pile.open.bytes.len() >= FULL {
             if pile.full.len() >= MOST {
                 self.lost(1);
-                return false;
+                return Filled::Nothing;
             }
             let next = Page { bytes: Vec::with_capacity(pile.open.bytes.capacity().min(2 * FULL)), lines: 0 };
             let full = std::mem::replace(&mut pile.open, next);
@@ -179,7 +195,12 @@ impl Shared {
         write(&mut pile.open.bytes);
         pile.open.bytes.push(b'\n');
         pile.open.lines += 1;
-        pile.full.is_empty() && pile.open.bytes.len() >= FULL
+        match pile.full.len() {
+            _ if pile.open.bytes.len() < FULL => Filled::Nothing,
+            0 => Filled::First,
+            1..BEHIND => Filled::Nothing,
+            _ => Filled::TooMany,
+        }
     }
 
     /// The writer's life: until the journal is dropped, and nothing is left.
@@ -327,8 +348,10 @@ mod tests {
         // Nobody collects these pages.
         let shared = Shared::new(1);
         let quarter = |bytes: &mut Vec<u8>| bytes.resize(bytes.len() + FULL / 4, b'x');
-        let filled = (0..1_000).filter(|_| shared.line(Worker(0), quarter)).count();
-        assert_eq!(filled, 1, "the writer is called once a pile");
+        let filled: Vec<_> = (0..1_000).map(|_| shared.line(Worker(0), quarter)).collect();
+        let count = |what: Filled| filled.iter().filter(|filled| **filled == what).count();
+        assert_eq!(count(Filled::First), 1, "the writer is called once a pile");
+        assert_eq!(count(Filled::TooMany), MOST + 1 - BEHIND, "with each page more it may go first");
         assert_eq!(shared.dropped.load(Relaxed), 1_000 - 4 * (MOST as u64 + 1));
         let pile = shared.piles.of(Worker(0));
         let held: usize = pile.full.iter().chain([&pile.open]).map(|page| page.bytes.capacity()).sum();

@@ -1,7 +1,7 @@
 //! From a method and a path below the context to the operation that serves it.
 
+use std::cmp::Ordering;
 use std::num::NonZeroU32;
-use std::ops::Range;
 
 use http::{HeaderValue, Method};
 
@@ -14,48 +14,45 @@ use super::{Template, TemplateError};
 /// closing `/*`; a choice that leads nowhere *for this method* is taken back. Looking up allocates nothing,
 /// and visits no node of the trie twice.
 ///
-/// Every call looks here, and with ten thousand APIs what it looks at is in no cache. So the nodes are small, and
-/// what they have stands in a few lists side by side.
+/// Every call looks here, and with ten thousand APIs what it looks at is in no cache. So all numbers of the trie stand
+/// behind each other in one list, each node's together, and the texts in another.
 #[derive(Debug)]
 pub struct Resources {
-    nodes: Box<[Node]>,
-    /// The text of each, and the node it leads to; those of a node are sorted.
-    literals: Box<[(Span, u32)]>,
+    /// The nodes, of which the first is the root; see [`Node`].
+    words: Box<[u32]>,
+    /// Those of literals.
     texts: Box<str>,
     mixed: Box<[(Pieces, u32)]>,
-    methods: Box<[Row]>,
+    /// Methods that have no number of their own.
+    others: Box<[Method]>,
 }
 
-#[derive(Debug)]
-struct Node {
-    literals: Span,
-    mixed: Span,
-    variable: Option<NonZeroU32>,
-    /// The methods of templates that end here.
-    here: Span,
-    /// Of templates that end here with `/*`.
-    below: Span,
+/// A node, as it stands in the list: six words, then its literals, sorted, of three words each, then its rows, of two.
+///
+/// | Word | |
+/// |--:|---|
+/// | 0 | how many literals |
+/// | 1, 2 | where its pieces begin and end |
+/// | 3 | the node of a variable; 0 if it has none, since the root is nobody's child |
+/// | 4 | rows of templates that end here |
+/// | 5 | rows of those that end here with `/*` |
+#[derive(Clone, Copy)]
+struct Node<'a> {
+    head: &'a [u32],
+    literals: &'a [u32],
+    here: &'a [u32],
+    below: &'a [u32],
 }
 
-/// A part of a list.
-#[derive(Debug, Clone, Copy)]
-struct Span {
-    begin: u32,
-    end: u32,
-}
+/// Words of a node before its lists.
+const HEAD: usize = 6;
+/// Of a literal: where its text begins and ends, and its node.
+const LITERAL: usize = 3;
+/// Of a row: the number of a method, and the operation that serves it.
+const ROW: usize = 2;
 
-impl Span {
-    /// Puts a part at the end of a list.
-    fn append<T>(list: &mut Vec<T>, part: impl IntoIterator<Item = T>) -> Self {
-        let begin = small(list.len());
-        list.extend(part);
-        Self { begin, end: small(list.len()) }
-    }
-
-    fn range(self) -> Range<usize> {
-        self.begin as usize..self.end as usize
-    }
-}
+/// The number of `*` among methods. Smaller ones are those of [`USUAL`], larger ones those of the others.
+const ALL: u32 = USUAL.len() as u32;
 
 /// There are 4,096 operations of 64 segments at most.
 fn small(index: usize) -> u32 {
@@ -72,6 +69,13 @@ struct Growing {
     variable: Option<NonZeroU32>,
     here: Vec<Row>,
     below: Vec<Row>,
+}
+
+impl Growing {
+    /// Words it takes.
+    fn size(&self) -> usize {
+        HEAD + self.literals.len() * LITERAL + (self.here.len() + self.below.len()) * ROW
+    }
 }
 
 /// A method, and the operation that serves it.
@@ -116,45 +120,60 @@ impl Resources {
     }
 
     fn grown(growing: Vec<Growing>) -> Self {
-        let (mut nodes, mut literals, mut mixed, mut methods) =
-            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let mut texts = String::new();
+        let mut places = Vec::with_capacity(growing.len());
+        let all = growing.iter().fold(0, |at, node| {
+            places.push(small(at));
+            at + node.size()
+        });
+        let mut words = Vec::with_capacity(all);
+        let (mut texts, mut mixed, mut others) = (String::new(), Vec::new(), Vec::new());
         for node in growing {
-            let named = node.literals.into_iter().map(|(text, child)| {
+            let pieces = small(mixed.len());
+            mixed.extend(node.mixed.into_iter().map(|(it, child)| (it, places[child])));
+            let variable = node.variable.map_or(0, |child| places[child.get() as usize]);
+            words.extend([small(node.literals.len()), pieces, small(mixed.len()), variable]);
+            words.extend([small(node.here.len()), small(node.below.len())]);
+            for (text, child) in node.literals {
                 let begin = small(texts.len());
                 texts.push_str(&text);
-                (Span { begin, end: small(texts.len()) }, small(child))
-            });
-            nodes.push(Node {
-                literals: Span::append(&mut literals, named),
-                mixed: Span::append(&mut mixed, node.mixed.into_iter().map(|(it, child)| (it, small(child)))),
-                variable: node.variable,
-                here: Span::append(&mut methods, node.here),
-                below: Span::append(&mut methods, node.below),
-            });
+                words.extend([begin, small(texts.len()), places[child]]);
+            }
+            for (served, operation) in node.here.into_iter().chain(node.below) {
+                words.extend([number(served, &mut others), operation]);
+            }
         }
-        Self {
-            nodes: nodes.into(),
-            literals: literals.into(),
-            texts: texts.into(),
-            mixed: mixed.into(),
-            methods: methods.into(),
-        }
+        Self { words: words.into(), texts: texts.into(), mixed: mixed.into(), others: others.into() }
+    }
+
+    fn node(&self, at: u32) -> Node<'_> {
+        let (head, lists) = self.words[at as usize..].split_at(HEAD);
+        let (literals, rows) = lists.split_at(head[0] as usize * LITERAL);
+        let (here, rows) = rows.split_at(head[4] as usize * ROW);
+        Node { head, literals, here, below: &rows[..head[5] as usize * ROW] }
+    }
+
+    /// The number that rows have for a method; none if no row has it.
+    fn number(&self, method: &Method) -> Option<u32> {
+        let usual = USUAL.iter().position(|usual| usual == method);
+        let other = || Some(USUAL.len() + 1 + self.others.iter().position(|other| other == method)?);
+        usual.or_else(other).map(small)
     }
 
     /// Finds the operation for a method on a canonical path. HEAD is served by GET's operation where
     /// nobody has declared it.
     pub fn find(&self, method: &Method, path: &str) -> Found {
         let rest = segments(path);
-        if let Some(operation) = self.walk(0, rest, &mut |methods| serving(methods, method)) {
+        let find = |method| self.walk(0, rest, &mut |rows| serving(rows, method));
+        let number = self.number(method);
+        if let Some(operation) = number.and_then(find) {
             return Found::Operation(operation);
         }
         if method == Method::HEAD
-            && let Some(operation) = self.walk(0, rest, &mut |methods| serving(methods, &Method::GET))
+            && let Some(operation) = self.number(&Method::GET).and_then(find)
         {
             return Found::Operation(operation);
         }
-        match self.walk(0, rest, &mut |methods| methods.first().map(|(_, operation)| *operation)) {
+        match self.walk(0, rest, &mut |rows| rows.get(1).copied()) {
             Some(_) => Found::OtherMethods,
             None => Found::Nothing,
         }
@@ -162,21 +181,20 @@ impl Resources {
 
     /// Whether an operation on this path names the method itself, rather than `*`.
     pub fn declares(&self, method: &Method, path: &str) -> bool {
-        let wanted = Served::One(method.clone());
-        let named = |methods: &[Row]| {
-            methods.iter().find(|(served, _)| *served == wanted).map(|(_, operation)| *operation)
-        };
-        self.walk(0, segments(path), &mut |methods| named(methods)).is_some()
+        let Some(wanted) = self.number(method) else { return false };
+        self.walk(0, segments(path), &mut |rows| operation(rows, wanted)).is_some()
     }
 
     /// The methods that are served on a path, in no particular order.
     pub fn methods(&self, path: &str) -> Vec<Method> {
         let mut all: Vec<Method> = Vec::new();
-        self.walk(0, segments(path), &mut |methods| {
-            for (served, _) in methods {
-                let served = match served {
-                    Served::One(method) => std::slice::from_ref(method),
-                    Served::All => &USUAL[..],
+        self.walk(0, segments(path), &mut |rows| {
+            for row in rows.chunks_exact(ROW) {
+                let number = row[0] as usize;
+                let served = match row[0] {
+                    ALL => &USUAL[..],
+                    usual if usual < ALL => &USUAL[number..=number],
+                    _ => std::slice::from_ref(&self.others[number - USUAL.len() - 1]),
                 };
                 let fresh = served.iter().filter(|method| !all.contains(method)).cloned().collect::<Vec<_>>();
                 all.extend(fresh);
@@ -197,32 +215,46 @@ impl Resources {
     }
 
     /// Walks all matching templates, the most particular first, until `visit` is content with one.
-    fn walk(&self, at: u32, rest: Option<&str>, visit: &mut dyn FnMut(&[Row]) -> Option<u32>) -> Option<u32> {
-        let node = &self.nodes[at as usize];
-        let (here, below) = (&self.methods[node.here.range()], &self.methods[node.below.range()]);
+    fn walk(&self, at: u32, rest: Option<&str>, visit: &mut dyn FnMut(&[u32]) -> Option<u32>) -> Option<u32> {
+        let node = self.node(at);
         let Some(rest) = rest else {
-            return visit(here).or_else(|| visit(below));
+            return visit(node.here).or_else(|| visit(node.below));
         };
         let (segment, after) = first(rest);
-        let literals = &self.literals[node.literals.range()];
-        if let Ok(position) = literals.binary_search_by(|(text, _)| self.texts[text.range()].cmp(segment))
-            && let Some(found) = self.walk(literals[position].1, after, visit)
+        if let Some(child) = self.literal(node, segment)
+            && let Some(found) = self.walk(child, after, visit)
         {
             return Some(found);
         }
-        for (pieces, child) in &self.mixed[node.mixed.range()] {
+        for (pieces, child) in &self.mixed[node.head[1] as usize..node.head[2] as usize] {
             if pieces.matches(segment, |_, _| ())
                 && let Some(found) = self.walk(*child, after, visit)
             {
                 return Some(found);
             }
         }
-        if let Some(child) = node.variable
-            && let Some(found) = self.walk(child.get(), after, visit)
+        let variable = node.head[3];
+        if variable != 0
+            && let Some(found) = self.walk(variable, after, visit)
         {
             return Some(found);
         }
-        visit(below)
+        visit(node.below)
+    }
+
+    /// The child of a node for a segment that stands there word for word.
+    fn literal(&self, node: Node<'_>, segment: &str) -> Option<u32> {
+        let (mut from, mut to) = (0, node.literals.len() / LITERAL);
+        while from < to {
+            let middle = usize::midpoint(from, to);
+            let literal = &node.literals[middle * LITERAL..][..LITERAL];
+            match self.texts[literal[0] as usize..literal[1] as usize].cmp(segment) {
+                Ordering::Less => from = middle + 1,
+                Ordering::Equal => return Some(literal[2]),
+                Ordering::Greater => to = middle,
+            }
+        }
+        None
     }
 }
 
@@ -280,11 +312,27 @@ fn child(nodes: &mut Vec<Growing>, at: usize, segment: Segment) -> usize {
     child
 }
 
+/// The number of a method that rows name, which others may have had before.
+fn number(served: Served, others: &mut Vec<Method>) -> u32 {
+    let Served::One(method) = served else { return ALL };
+    if let Some(usual) = USUAL.iter().position(|usual| *usual == method) {
+        return small(usual);
+    }
+    let known = others.iter().position(|other| *other == method).unwrap_or_else(|| {
+        others.push(method);
+        others.len() - 1
+    });
+    small(USUAL.len() + 1 + known)
+}
+
 /// The operation among these that serves a method: by name, or as one of the usual.
-fn serving(methods: &[Row], method: &Method) -> Option<u32> {
-    let one = methods.iter().find(|(served, _)| matches!(served, Served::One(one) if one == method));
-    let all = || methods.iter().find(|(served, _)| *served == Served::All && USUAL.contains(method));
-    one.or_else(all).map(|(_, operation)| *operation)
+fn serving(rows: &[u32], method: u32) -> Option<u32> {
+    operation(rows, method).or_else(|| if method < ALL { operation(rows, ALL) } else { None })
+}
+
+/// The operation that a row names beside a number.
+fn operation(rows: &[u32], number: u32) -> Option<u32> {
+    rows.chunks_exact(ROW).find(|row| row[0] == number).map(|row| row[1])
 }
 
 /// What follows the first slash; nothing for the root. One trailing slash makes no difference.

@@ -57,7 +57,7 @@ pub(super) struct Member {
 }
 
 /// How long to wait for a response's head, and what to say when that was too long.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Wait {
     pub(super) time: Duration,
     pub(super) status: StatusCode,
@@ -145,6 +145,22 @@ impl Group {
             members: members.into(),
             clock: upstream.clock.clone(),
         })
+    }
+
+    /// Where it leads, if it may be had in common: there is nothing to be learned of it, and nothing of its own.
+    pub(super) fn in_common(&self) -> Option<&str> {
+        let alone = self.plain && self.retry.is_none() && self.security.is_none();
+        let member = self.members.first().filter(|member| alone && member.address.tls.is_none())?;
+        Some(&member.address.url)
+    }
+
+    /// Whether it does the same as another, where both may be had in common.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let way = |group: &Self| {
+            let address = &group.members[0].address;
+            (address.http2, address.connect_timeout, address.body_timeout, group.wait)
+        };
+        self.in_common().is_some() && self.in_common() == other.in_common() && way(self) == way(other)
     }
 
     /// A member as a worker calls it.

@@ -26,6 +26,7 @@
 //! [`Retry`](apim_core::model::Retry) and [`Balance::Failover`](apim_core::model::Balance::Failover). Of several
 //! members, one that cannot be connected to is passed over in any case.
 
+mod alike;
 mod balance;
 mod body;
 mod budget;
@@ -69,6 +70,7 @@ pub use dynamic::Chosen;
 #[cfg(feature = "otel")]
 pub(crate) use target::Place;
 
+use alike::Alike;
 use call::Call;
 use group::Group;
 use health::Checks;
@@ -131,6 +133,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     rescue: Arc<dyn Rescue>,
     checks: Checks,
+    alike: Alike,
     /// Counts the groups that chance was given to.
     seeds: AtomicU64,
 }
@@ -156,8 +159,8 @@ impl Upstream {
     ) -> Self {
         let settings = Arc::new(pool::Settings::new(config));
         let workers = (0..workers.max(1)).map(|_| Arc::new(Own::new(settings.clone()))).collect();
-        let (checks, seeds) = (Checks::default(), AtomicU64::new(0));
-        Self(Arc::new(Inner { workers, settings, clock, rescue, checks, seeds }))
+        let (checks, alike, seeds) = (Checks::default(), Alike::default(), AtomicU64::new(0));
+        Self(Arc::new(Inner { workers, settings, clock, rescue, checks, alike, seeds }))
     }
 
     /// Resolves the endpoints of an API.
@@ -194,7 +197,7 @@ impl Upstream {
                 let why = format!("{} needs TLS, which this gateway was not given", address.url);
                 Err(BuildError::at("", why))
             }
-            _ => Ok(Arc::new(group)),
+            _ => Ok(self.0.alike.one_of(group)),
         }
     }
 
