@@ -48,6 +48,11 @@ impl Lines {
         {
             return Ok(Scanned::Whole { begin: 0, end });
         }
+        self.scan_lines(bytes, limit)
+    }
+
+    /// The same, line by line.
+    fn scan_lines(&mut self, bytes: &[u8], limit: usize) -> Result<Scanned, ReadError> {
         // Empty lines before a message are passed over (section 2.2).
         let begin = bytes.chunks_exact(2).take_while(|pair| *pair == b"\r\n").count() * 2;
         if bytes.len() - begin <= 1 && matches!(bytes.get(begin), None | Some(b'\r')) {
@@ -108,6 +113,25 @@ mod tests {
                 assert!(matches!(scanned, Scanned::Part | Scanned::Nothing(_)), "{end} of {text:?}");
             }
             assert_eq!(lines.scan(bytes, 99).unwrap(), Scanned::Whole { begin, end: bytes.len() });
+        }
+    }
+
+    #[test]
+    fn a_whole_head_ends_where_its_lines_do() {
+        let words = |length: u32| {
+            (0..3_usize.pow(length)).map(move |number| {
+                let letter = |place: u32| b"a\r\n"[number / 3_usize.pow(place) % 3];
+                (0..length).map(letter).collect::<Vec<_>>()
+            })
+        };
+        for word in (1..=9).flat_map(words) {
+            for limit in [5, 99] {
+                for bare in [false, true] {
+                    let at_once = Lines { at: 0, bare }.scan(&word, limit);
+                    let by_line = Lines { at: 0, bare }.scan_lines(&word, limit);
+                    assert_eq!(format!("{at_once:?}"), format!("{by_line:?}"), "{:?}", word.escape_ascii());
+                }
+            }
         }
     }
 
