@@ -9,11 +9,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use apim_core::model::{Api, Application, KeyMapping, Policy, Subscription};
-use apim_core::{Change, Revision, Shutdown, Snapshot};
+use apim_core::{Body, Change, Peer, Revision, Shutdown, Snapshot, Worker};
 use apim_gateway::Gateway;
 use apim_gateway::analytics::Lines;
-use apim_gateway::server::{Server, ServerConfig};
+use apim_gateway::server::{Serve, Server, ServerConfig};
 use apim_throttle::LocalEngine;
+use aws_lc_rs::digest::{SHA256, digest};
+use http::Request;
 use serde_json::{Value, json};
 use stats_alloc::Region;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -155,6 +157,19 @@ impl Running {
     ///
     /// If it does not start.
     pub fn start(snapshot: Snapshot, change: impl FnOnce(&mut ServerConfig) + Send + 'static) -> Self {
+        Self::start_with(snapshot, 0, change)
+    }
+
+    /// The same, where each call takes as much work as a digest of so many KiB besides.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    pub fn start_with(
+        snapshot: Snapshot,
+        work: usize,
+        change: impl FnOnce(&mut ServerConfig) + Send + 'static,
+    ) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
         let (tell, told) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
@@ -169,7 +184,8 @@ impl Running {
                 config.http = Some(([127, 0, 0, 1], 0).into());
                 config.workers = 1;
                 change(&mut config);
-                let bound = Server::new(gateway.clone(), config).bind().unwrap();
+                let served = Working { gateway: gateway.clone(), work: vec![0; work << 10].into() };
+                let bound = Server::new(served, config).bind().unwrap();
                 tell.send((bound.http_addr().unwrap(), gateway)).unwrap();
                 let shutdown = Shutdown::new(async { drop(stopped.await) });
                 bound.run(shutdown).await.unwrap();
@@ -184,6 +200,25 @@ impl Drop for Running {
     fn drop(&mut self) {
         drop(self.stop.take());
         drop(self.thread.take().map(std::thread::JoinHandle::join));
+    }
+}
+
+/// A gateway of which calls are dear.
+#[derive(Clone)]
+struct Working {
+    gateway: Gateway,
+    /// What is digested for each call.
+    work: Arc<[u8]>,
+}
+
+impl Serve for Working {
+    type Reply = <Gateway as Serve>::Reply;
+
+    async fn serve(&self, request: &mut Request<Body>, peer: Peer, worker: Worker) -> Self::Reply {
+        if !self.work.is_empty() {
+            std::hint::black_box(digest(&SHA256, &self.work));
+        }
+        self.gateway.serve(request, peer, worker).await
     }
 }
 

@@ -23,8 +23,8 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Shedding {
-    /// How long work may stand in a worker's line. Default 50 ms, several times what a worker that keeps up shows
-    /// even where it has to share its processor.
+    /// How long work may stand in a worker's line; a fifth of it while requests are refused. Default 50 ms, several
+    /// times what a worker that keeps up shows even where it has to share its processor.
     pub delay: Duration,
     /// For how long it must have stood longer, at every moment, before requests are refused. Default 100 ms.
     pub interval: Duration,
@@ -45,10 +45,17 @@ impl Default for Shedding {
     }
 }
 
+/// While requests are refused the line is kept at this part of what it may be. A line of 50 ms is one of a thousand
+/// requests, each half done and gone from the processor's caches when its turn comes again, and costs half as much again
+/// to work off as one of two hundred. To be so short all the time is too much to ask of a worker that refuses nobody.
+const KEPT: f64 = 0.2;
+
 /// The line of a worker, judged by how long it took to pass it. All times are seconds of one clock.
 #[derive(Debug)]
 pub(super) struct Line {
     delay: f64,
+    /// What it may take while requests are refused.
+    kept: f64,
     interval: f64,
     /// How long it took the last time.
     last: f64,
@@ -70,6 +77,8 @@ struct Overload {
     /// How long the line was when the share was set, and when that was.
     line: f64,
     set: f64,
+    /// Since when everybody is let in.
+    all_since: Option<f64>,
 }
 
 /// What a measurement has changed.
@@ -91,10 +100,13 @@ impl Line {
     /// The most the share may shrink or grow by in a step, and the least it may be.
     const BOUNDS: (f64, f64) = (0.5, 0.25);
     const LEAST: f64 = 0.001;
+    /// For how long everybody must have been let in until an overload is over.
+    const RELIEF: f64 = 0.5;
 
     pub(super) fn new(shedding: &Shedding) -> Self {
         Self {
             delay: shedding.delay.as_secs_f64(),
+            kept: shedding.delay.as_secs_f64() * KEPT,
             interval: shedding.interval.as_secs_f64(),
             last: 0.0,
             waited: 0.0,
@@ -130,18 +142,20 @@ impl Line {
     }
 
     fn begin(&mut self, now: f64) -> Turn {
-        self.overload = Some(Overload { share: 1.0, credit: 0.0, line: self.length(), set: now });
+        self.overload =
+            Some(Overload { share: 1.0, credit: 0.0, line: self.length(), set: now, all_since: None });
         Turn::Overloaded
     }
 
     fn follow(&mut self, now: f64) -> Turn {
-        let (line, delay) = (self.length(), self.delay);
+        let (line, kept) = (self.length(), self.kept);
         let Some(overload) = self.overload.as_mut().filter(|overload| now >= overload.set + Self::STEP)
         else {
             return Turn::Nothing;
         };
-        overload.follow(line, line - delay, now);
-        if overload.share < 1.0 {
+        overload.follow(line, line - kept, now);
+        // A share that swings touches the whole now and then.
+        if !overload.all_since.is_some_and(|since| now >= since + Self::RELIEF) {
             return Turn::Nothing;
         }
         self.overload = None;
@@ -184,12 +198,12 @@ impl Line {
 
     /// Whether there is one, and a line worth the name: in an overload it is as long as it may be.
     pub(super) fn is_standing(&self) -> bool {
-        self.overload.is_some() && self.length() > self.delay / 2.0
+        self.overload.is_some() && self.length() > self.kept / 2.0
     }
 
-    /// Whether there is one, and the line is longer than it may be.
+    /// Whether there is one, and the line is longer than it may be then.
     pub(super) fn is_too_long(&self) -> bool {
-        self.overload.is_some() && self.length() > self.delay
+        self.overload.is_some() && self.length() > self.kept
     }
 }
 
@@ -198,6 +212,7 @@ impl Overload {
         let shrink = Line::LENGTH * too_long + Line::GROWTH * (line - self.line);
         let (most, least) = Line::BOUNDS;
         self.share = (self.share * (1.0 - shrink.clamp(-least, most))).clamp(Line::LEAST, 1.0);
+        self.all_since = if self.share < 1.0 { None } else { self.all_since.or(Some(now)) };
         self.line = line;
         self.set = now;
     }
@@ -207,9 +222,9 @@ impl Overload {
 mod tests {
     use super::*;
 
-    /// A line that may take 10 ms, over intervals of 100 ms.
+    /// A line that may take 50 ms, over intervals of 100 ms, and 10 ms while requests are refused.
     fn line() -> Line {
-        Line::new(&Shedding { delay: Duration::from_millis(10), ..Shedding::default() })
+        Line::new(&Shedding::default())
     }
 
     /// Somebody passes the line every ten milliseconds; how long it takes is told by the millisecond.
@@ -223,9 +238,9 @@ mod tests {
     #[test]
     fn a_line_that_is_too_long_for_a_whole_interval_is_an_overload() {
         let mut line = line();
-        pass(&mut line, 1_000..1_090, |_| 50);
+        pass(&mut line, 1_000..1_090, |_| 60);
         assert!(!line.is_overloaded(), "an interval has not passed yet");
-        pass(&mut line, 1_090..1_220, |_| 50);
+        pass(&mut line, 1_090..1_220, |_| 60);
         assert!(line.is_overloaded() && line.is_too_long());
     }
 
@@ -240,7 +255,7 @@ mod tests {
     #[test]
     fn nobody_is_refused_where_nobody_stands_in_line() {
         let mut line = line();
-        pass(&mut line, 1_000..1_500, |_| 50);
+        pass(&mut line, 1_000..1_500, |_| 60);
         assert!((0..100).any(|_| !line.admits()));
         line.passed(1.509, 1.510);
         assert!(line.is_overloaded());
@@ -248,9 +263,20 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_would_not_be_an_overload_is_too_long_in_one() {
+        let mut line = line();
+        pass(&mut line, 1_000..2_000, |_| 40);
+        assert!(!line.is_overloaded());
+        pass(&mut line, 2_000..2_500, |_| 60);
+        pass(&mut line, 2_500..5_000, |_| 40);
+        assert!(line.is_overloaded() && line.is_too_long());
+        assert!((0..100).filter(|_| line.admits()).count() < 10);
+    }
+
+    #[test]
     fn an_overload_is_over_some_time_after_the_line_has_become_short() {
         let mut line = line();
-        pass(&mut line, 1_000..1_500, |_| 50);
+        pass(&mut line, 1_000..1_500, |_| 60);
         pass(&mut line, 1_500..10_000, |_| 1);
         assert!(!line.is_overloaded());
     }
@@ -258,7 +284,7 @@ mod tests {
     #[test]
     fn of_a_time_when_nobody_stood_in_line_nothing_is_concluded() {
         let mut line = line();
-        pass(&mut line, 1_000..1_050, |_| 50);
+        pass(&mut line, 1_000..1_050, |_| 60);
         // A minute later the machine stands still for a moment.
         assert_eq!(line.passed(60.0, 60.4), Turn::Nothing);
         assert!(!line.is_overloaded());
@@ -267,9 +293,14 @@ mod tests {
     #[test]
     fn who_asks_is_told_when_it_begins_and_when_it_ends() {
         let mut line = line();
-        assert_eq!(line.passed(0.0, 0.05), Turn::Nothing);
-        assert_eq!(line.passed(0.10, 0.16), Turn::Overloaded);
-        assert_eq!(line.passed(0.25, 0.251), Turn::Relieved);
+        assert_eq!(line.passed(0.0, 0.06), Turn::Nothing);
+        assert_eq!(line.passed(0.10, 0.17), Turn::Overloaded);
+        assert_eq!(
+            line.passed(0.25, 0.251),
+            Turn::Nothing,
+            "the share is the whole, but has not been for long"
+        );
+        assert_eq!(line.passed(0.80, 0.801), Turn::Relieved);
     }
 
     /// A worker that is asked for so many times what it can do, for ten seconds: how busy it was, and the

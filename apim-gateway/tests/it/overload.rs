@@ -1,5 +1,6 @@
 //! A worker that is asked for more than it can do goes on doing what it can.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -70,10 +71,26 @@ fn start_counting(
 }
 
 /// What a crowd of clients got, each asking as soon as it was answered.
-#[derive(Default, Debug)]
+#[derive(Default)]
 struct Got {
     answered: usize,
     refused: usize,
+    /// How long it took to be answered for those who had been answered before: who was refused waits for longer.
+    took: Vec<Duration>,
+}
+
+impl fmt::Debug for Got {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} answered, {} refused", self.answered, self.refused)
+    }
+}
+
+impl Got {
+    /// Half of them took no longer.
+    fn median(&mut self) -> Duration {
+        self.took.sort_unstable();
+        self.took[self.took.len() / 2]
+    }
 }
 
 async fn crowd(address: SocketAddr, clients: usize, time: Duration) -> Got {
@@ -82,12 +99,19 @@ async fn crowd(address: SocketAddr, clients: usize, time: Duration) -> Got {
     for _ in 0..clients {
         crowd.spawn(async move {
             let mut wire = Wire::connect(address).await;
-            let mut got = Got::default();
+            let (mut got, mut welcome) = (Got::default(), false);
             while Instant::now() < until {
+                let asked = Instant::now();
                 let answer = wire.ask(GET).await;
                 match answer.status() {
-                    "200" => got.answered += 1,
+                    "200" => {
+                        got.answered += 1;
+                        if std::mem::replace(&mut welcome, true) {
+                            got.took.push(asked.elapsed());
+                        }
+                    }
                     "503" => {
+                        welcome = false;
                         assert_eq!(answer.header("retry-after"), Some("1"));
                         assert_eq!(answer.header("connection"), None, "{}", answer.head);
                         assert!(answer.text().contains("Service Unavailable"), "{}", answer.text());
@@ -101,7 +125,8 @@ async fn crowd(address: SocketAddr, clients: usize, time: Duration) -> Got {
     }
     let mut all = Got::default();
     while let Some(got) = crowd.join_next().await {
-        let got = got.unwrap();
+        let mut got = got.unwrap();
+        all.took.append(&mut got.took);
         all.answered += got.answered;
         all.refused += got.refused;
     }
@@ -135,6 +160,18 @@ async fn a_worker_that_cannot_keep_up_refuses_some_and_goes_on_answering_the_res
     assert_eq!(shed(traffic).await, Shed { overload: got.refused, in_flight: 0 });
     // A thousand at best; what others leave of the machine is not ours to say.
     assert!(got.answered > 100, "{got:?}");
+}
+
+#[tokio::test]
+async fn who_is_let_in_while_others_are_refused_does_not_stand_in_the_line_that_made_it_necessary() {
+    const CHEAP: Costs = Costs::Work(Duration::from_micros(300));
+    let (patient, _stop) = start(CHEAP, |config| config.shedding = None);
+    let mut all = crowd(patient, 500, Duration::from_secs(2)).await;
+    let (address, _stop) = start(CHEAP, |_| {});
+    let mut few = crowd(address, 500, Duration::from_secs(3)).await;
+    assert!(few.refused > 20 && few.answered > 100, "{few:?}");
+    let (all, few) = (all.median(), few.median());
+    assert!(few < all / 2, "{few:?}, where it took {all:?} when nobody was refused");
 }
 
 #[tokio::test]

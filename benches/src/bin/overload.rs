@@ -6,9 +6,10 @@
 //!
 //! A gateway with one worker and all its features is asked in a closed loop first, for the most it can do. Then
 //! requests arrive at twice that rate, whether or not earlier ones were answered, on as many connections as
-//! there are; with shedding, and without. Client, gateway and backend share this process and the machine with
-//! whatever else runs, so answers are counted by the processor time of the gateway's worker too: that part of
-//! its work which is not wasted is what shedding is about.
+//! there are; with shedding, and without. The gateway has a core to itself, clients and backend have another; where
+//! they shared one, the clients would be what is overloaded. The machine is shared with whatever else runs, so answers
+//! are counted by the processor time of the gateway's worker too: that part of its work which is not wasted is what
+//! shedding is about.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -26,9 +27,6 @@ use benches::issuer::Issuer;
 use benches::load::{Connection, Door, Latencies, Vitals};
 use clap::Parser;
 use tokio::task::JoinSet;
-
-/// Connections of the closed loop.
-const CLOSED: usize = 64;
 
 /// A request that finds no connection free for so long is given up, as its client would.
 const GIVEN_UP: Duration = Duration::from_secs(1);
@@ -48,6 +46,13 @@ struct Arguments {
     /// Connections.
     #[arg(long, default_value_t = 1_000)]
     connections: usize,
+    /// Connections of the closed loop.
+    #[arg(long, default_value_t = 64)]
+    closed: usize,
+    /// What a call costs besides, in KiB of which a digest is made: the program has one core for clients and backend, and
+    /// could not ask for twice of what is as cheap as a call of nothing else.
+    #[arg(long, default_value_t = 64)]
+    work: usize,
     /// How many times what can be done.
     #[arg(long, default_value_t = 2.0)]
     times: f64,
@@ -125,21 +130,35 @@ fn main() -> ExitCode {
     if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+/// From now on this thread, and those it starts, run on this core.
+fn on_core(core: usize) {
+    let mut cores = rustix::thread::CpuSet::new();
+    cores.set(core);
+    if let Err(error) = rustix::thread::sched_setaffinity(None, &cores) {
+        println!("nothing keeps gateway and clients apart: {error}");
+    }
+}
+
 async fn all(arguments: &Arguments) -> (Seen, Seen, Seen) {
+    on_core(1);
     let (backend, issuer) = (Backend::start(), Issuer::default());
     let site = || snapshot(Scenario::Guarded, backend.address, &issuer);
     let requests: Arc<[String]> = (0..1_000)
         .map(|number| request(&format!("Authorization: Bearer {}\r\n", issuer.token("client", number))))
         .collect();
     let time = Duration::from_secs_f64(arguments.seconds);
-    let gateway = Running::start(site(), |_| {});
+    on_core(0);
+    let gateway = Running::start_with(site(), arguments.work, |_| {});
+    on_core(1);
     let load = |address, rate, connections| Load { address, requests: requests.clone(), rate, connections };
-    load(gateway.address, None, CLOSED).run(time / 4).await;
-    let closed = load(gateway.address, None, CLOSED).run(time).await;
+    load(gateway.address, None, arguments.closed).run(time / 4).await;
+    let closed = load(gateway.address, None, arguments.closed).run(time).await;
     let rate = Some(closed.each_second() * arguments.times);
     let open = load(gateway.address, rate, arguments.connections).run(time).await;
     drop(gateway);
-    let gateway = Running::start(site(), |config| config.shedding = None);
+    on_core(0);
+    let gateway = Running::start_with(site(), arguments.work, |config| config.shedding = None);
+    on_core(1);
     let unprotected = load(gateway.address, rate, arguments.connections).run(time).await;
     (closed, open, unprotected)
 }
