@@ -8,7 +8,7 @@ use std::time::Duration;
 use apim_core::{BusError, Change, Event, EventStream, Revision, Snapshot, SnapshotSource, Timestamp};
 use async_trait::async_trait;
 use futures_util::stream;
-use gateway::{Config, Node};
+use gateway::{Config, Node, Shedding};
 use launch::{Authority, Data, Failure, Flags, OrFail as _};
 use tokio::sync::watch;
 
@@ -30,6 +30,9 @@ pub(crate) struct Arguments {
     /// Deploys the last API again after every so many milliseconds.
     #[arg(long)]
     redeploy_ms: Option<u64>,
+    /// How long work may stand in line, in milliseconds, before requests are refused. Who is traced is slow.
+    #[arg(long, default_value_t = Shedding::default().delay_ms)]
+    delay_ms: u64,
 }
 
 /// Serves until it is asked to end, with one worker.
@@ -38,7 +41,9 @@ pub(crate) async fn serve(arguments: Arguments) -> Result<(), Failure> {
     launch::logs::start(flags)?;
     let data = Data::open(&flags.data)?;
     let identity = Authority::open(&data)?.issue(flags.bind)?;
-    let node = Node::open(flags, Config { workers: Some(1), ..Config::default() }, &identity, &data).await?;
+    let shedding = Shedding { delay_ms: arguments.delay_ms, ..Shedding::default() };
+    let config = Config { workers: Some(1), shedding, ..Config::default() };
+    let node = Node::open(flags, config, &identity, &data).await?;
     let jwks = match &arguments.jwks {
         Some(path) => {
             let text = std::fs::read_to_string(path).or_fail("cannot read the key set")?;
