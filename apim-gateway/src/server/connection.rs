@@ -288,7 +288,7 @@ pub(super) async fn answer<S: Serve>(
     if let Some(certificate) = &seen.session.certificate {
         request.extensions_mut().insert(certificate.clone());
     }
-    if !seen.slot.gauge.admits() {
+    if !seen.slot.admits() {
         // Without a record: refusing must stay far cheaper than serving.
         return overloaded(seen, h1, flight);
     }

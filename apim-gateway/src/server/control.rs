@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::clients::Clients;
+use super::permits::Permits;
 use super::places::Places;
 use super::{Limits, ServerConfig, ServerError};
 
@@ -23,13 +24,16 @@ pub(super) struct Rules {
     pub(super) config: ServerConfig,
     pub(super) clients: Option<Arc<Clients>>,
     pub(super) places: Arc<Places>,
+    pub(super) permits: Arc<Permits>,
+    workers: usize,
 }
 
 impl Control {
-    pub(super) fn new(config: ServerConfig) -> Self {
+    pub(super) fn new(config: ServerConfig, workers: usize) -> Self {
         let clients = config.limits.connections_per_client.map(Clients::new);
         let places = Places::new(config.limits.connections);
-        Self(Arc::new(watch::Sender::new(Arc::new(Rules { config, clients, places }))))
+        let permits = Permits::new(config.limits.requests, workers);
+        Self(Arc::new(watch::Sender::new(Arc::new(Rules { config, clients, places, permits, workers }))))
     }
 
     pub(super) fn rules(&self) -> watch::Receiver<Arc<Rules>> {
@@ -61,7 +65,13 @@ impl Control {
         };
         let places = before.places.clone();
         places.limit(limits.connections);
-        self.0.send_replace(Arc::new(Rules { config, clients, places }));
+        // Requests in flight count by the rules that they began by.
+        let permits = match limits.requests == before.config.limits.requests {
+            true => before.permits.clone(),
+            false => Permits::new(limits.requests, before.workers),
+        };
+        let workers = before.workers;
+        self.0.send_replace(Arc::new(Rules { config, clients, places, permits, workers }));
         Ok(())
     }
 }

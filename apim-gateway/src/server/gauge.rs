@@ -15,6 +15,7 @@ use apim_core::Worker;
 use http::HeaderValue;
 use tokio::sync::Notify;
 
+use super::permits::Permits;
 use super::shedding::{Line, Shedding, Turn};
 use super::socket::Slot;
 use super::traffic::{Own, Shed};
@@ -30,8 +31,7 @@ const ADMITTED: usize = 3;
 /// One worker's load.
 pub(super) struct Gauge {
     worker: Worker,
-    in_flight: AtomicUsize,
-    most: usize,
+    permits: Arc<Permits>,
     retry_after: HeaderValue,
     /// None where requests are never refused for the line's length.
     shedding: Option<Measured>,
@@ -69,8 +69,13 @@ struct Joined {
 }
 
 impl Gauge {
-    /// For a worker that may have so many requests in flight.
-    pub(super) fn new(worker: Worker, shedding: Option<&Shedding>, most: usize, traffic: Own) -> Self {
+    /// For a worker whose requests need these permits.
+    pub(super) fn new(
+        worker: Worker,
+        shedding: Option<&Shedding>,
+        permits: Arc<Permits>,
+        traffic: Own,
+    ) -> Self {
         let seconds = shedding.map_or(1, |shedding| shedding.retry_after.as_secs().max(1));
         let measured = |shedding: &Shedding| Measured {
             line: Mutex::new(Line::new(shedding)),
@@ -87,8 +92,7 @@ impl Gauge {
         };
         Self {
             worker,
-            in_flight: AtomicUsize::new(0),
-            most,
+            permits,
             retry_after: HeaderValue::from(seconds),
             shedding: shedding.map(measured),
             refused: AtomicU64::new(0),
@@ -98,17 +102,17 @@ impl Gauge {
 
     /// A request is in flight.
     pub(super) fn begin(&self) {
-        self.in_flight.store(self.in_flight.load(Relaxed) + 1, Relaxed);
+        self.permits.begin(self.worker);
     }
 
     /// One is no more.
     pub(super) fn end(&self) {
-        self.in_flight.store(self.in_flight.load(Relaxed).saturating_sub(1), Relaxed);
+        self.permits.end(self.worker);
     }
 
     /// Whether a request that has begun may go on.
     pub(super) fn admits(&self) -> bool {
-        let full = self.in_flight.load(Relaxed) > self.most;
+        let full = !self.permits.admits(self.worker);
         if !full && !self.is_too_busy() {
             return true;
         }
@@ -169,7 +173,7 @@ impl Gauge {
         match turn {
             Turn::Nothing => {}
             Turn::Overloaded => {
-                let in_flight = self.in_flight.load(Relaxed);
+                let in_flight = self.permits.in_flight(self.worker);
                 tracing::warn!(
                     worker,
                     in_flight,

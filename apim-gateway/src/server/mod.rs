@@ -18,6 +18,7 @@ mod gauge;
 pub mod health;
 mod http1;
 mod listen;
+mod permits;
 mod places;
 pub mod proxy;
 mod reply;
@@ -156,8 +157,8 @@ pub struct Limits {
     /// Connections at once, WebSockets included: one limit for all workers together, exactly. More wait in the
     /// system's queue, and one for each worker at the door. Default 50,000.
     pub connections: usize,
-    /// Requests at once; more are answered `503` with `Retry-After`. Each worker lets in its equal share of them,
-    /// rounded up, whatever the others do: requests do not wait for each other. Default 50,000.
+    /// Requests at once; more are answered `503` with `Retry-After`: one limit for all workers together, exactly.
+    /// Default 50,000.
     pub requests: usize,
     /// Connections at once from one address, or from one IPv6 network of 64 bits, over all workers. More are
     /// closed as they come. Behind a balancer that does not speak the PROXY protocol all come from its address.
@@ -276,7 +277,7 @@ impl<S: Serve> Server<S> {
         if http.is_none() && https.is_none() {
             return Err(ServerError::Nothing);
         }
-        let control = Control::new(config);
+        let control = Control::new(config, workers);
         Ok(Bound { service, control, workers, traffic: Traffic::new(workers), http, https })
     }
 

@@ -28,6 +28,8 @@ pub(super) struct Slot {
     pub(super) gauge: Arc<Gauge>,
     limits: Limits,
     in_flight: AtomicU32,
+    /// Of these, those that were refused, and are counted nowhere else.
+    refused: AtomicU32,
     /// Requests so far, where their number is limited.
     begun: AtomicU32,
     reading_head: AtomicBool,
@@ -50,6 +52,7 @@ impl Slot {
             gauge,
             limits,
             in_flight: AtomicU32::new(0),
+            refused: AtomicU32::new(0),
             begun: AtomicU32::new(0),
             reading_head: AtomicBool::new(!multiplexed),
             ambiguous: AtomicBool::new(false),
@@ -71,9 +74,22 @@ impl Slot {
         self.stay();
     }
 
+    /// Whether the request that has begun may go on. One that is refused is in nobody's way while it is told so.
+    pub(super) fn admits(&self) -> bool {
+        let admitted = self.gauge.admits();
+        if !admitted {
+            self.refused.store(self.refused.load(Relaxed) + 1, Relaxed);
+            self.gauge.end();
+        }
+        admitted
+    }
+
     /// An answer has left, or will not.
     pub(super) fn end(&self) {
-        self.gauge.end();
+        match self.refused.load(Relaxed) {
+            0 => self.gauge.end(),
+            refused => self.refused.store(refused - 1, Relaxed),
+        }
         self.let_go();
     }
 

@@ -60,7 +60,6 @@ pub(super) const LEAVE: Farewell = Farewell::leaving("the server is going away")
 struct Post<S> {
     service: S,
     worker: Worker,
-    workers: usize,
     sweep: Arc<Sweep>,
     traffic: Own,
     tunnels: Arc<Ends>,
@@ -74,8 +73,8 @@ impl<S: Serve> Post<S> {
         let (gauge, watching) = match before {
             Some(before) => (before.gauge.clone(), before.watching.clone()),
             None => {
-                let requests = config.limits.requests.div_ceil(self.workers);
-                let gauge = Gauge::new(self.worker, config.shedding.as_ref(), requests, self.traffic.clone());
+                let (shedding, permits) = (config.shedding.as_ref(), rules.permits.clone());
+                let gauge = Gauge::new(self.worker, shedding, permits, self.traffic.clone());
                 let gauge = Arc::new(gauge);
                 let watch = tokio::spawn(gauge::watch(gauge.clone()));
                 (gauge, Arc::new(Watching(watch.abort_handle())))
@@ -115,7 +114,6 @@ pub(super) async fn run_all<S: Serve>(bound: Bound<S>, shutdown: Shutdown) -> Re
         let post = Post {
             service: service.clone(),
             worker: Worker(index),
-            workers,
             sweep: Arc::default(),
             traffic: traffic.of(Worker(index)),
             tunnels: Arc::default(),

@@ -226,6 +226,22 @@ async fn there_are_never_more_requests_in_flight_than_there_may_be() {
     assert_eq!(shed(traffic).await, Shed { overload: 0, in_flight: got.refused });
 }
 
+/// The system does not spread connections evenly, so a worker may have all requests and another none.
+#[tokio::test]
+async fn workers_do_not_split_the_number_of_requests_between_them() {
+    for workers in [2, 3] {
+        let (address, _stop, traffic) =
+            start_counting(Costs::Patience(Duration::from_millis(300)), |config| {
+                config.workers = workers;
+                config.limits.requests = 5;
+                config.shedding = None;
+            });
+        let got = crowd(address, 20, Duration::from_millis(100)).await;
+        assert!(got.answered == 5 && got.refused >= 15, "{workers} workers: {got:?}");
+        assert_eq!(shed(traffic).await, Shed { overload: 0, in_flight: got.refused });
+    }
+}
+
 #[tokio::test]
 async fn a_drain_listens_once_more_to_those_who_were_refused() {
     let (address, stop) = start(DEAR, |config| {
