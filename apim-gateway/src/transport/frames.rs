@@ -110,10 +110,22 @@ fn after_key(more: u8) -> Place {
 
 /// A close frame as servers send it, which mask nothing. Of a reason that is too long, the beginning.
 pub fn close(code: u16, reason: &str) -> Vec<u8> {
+    let (length, payload) = closing(code, reason);
+    [&[0x80 | CLOSE, length][..], &payload].concat()
+}
+
+/// The same as clients send it, who mask everything (RFC 6455 section 5.3).
+pub fn close_masked(code: u16, reason: &str, key: [u8; 4]) -> Vec<u8> {
+    let (length, mut payload) = closing(code, reason);
+    payload.iter_mut().zip(key.iter().cycle()).for_each(|(byte, key)| *byte ^= key);
+    [&[0x80 | CLOSE, 0x80 | length][..], &key, &payload].concat()
+}
+
+fn closing(code: u16, reason: &str) -> (u8, Vec<u8>) {
     let reason = reason.as_bytes();
     let reason = reason.get(..LONGEST_REASON).unwrap_or(reason);
-    let length = u8::try_from(2 + reason.len()).unwrap_or_default();
-    [&[0x80 | CLOSE, length][..], &code.to_be_bytes(), reason].concat()
+    let payload = [&code.to_be_bytes(), reason].concat();
+    (u8::try_from(payload.len()).unwrap_or_default(), payload)
 }
 
 #[cfg(test)]
@@ -168,6 +180,15 @@ mod tests {
         assert_eq!(last, b"\x88\x0b\x03\xf0no longer");
         frames.pass(&frame(0x81, false, 5));
         assert!(!frames.is_closed());
+        frames.pass(&last);
+        assert!(frames.is_between() && frames.is_closed());
+    }
+
+    #[test]
+    fn a_client_masks_its_close_frame() {
+        let mut frames = Frames::default();
+        let last = close_masked(1001, "!!", [1, 2, 3, 4]);
+        assert_eq!(last, [0x88, 0x84, 1, 2, 3, 4, 0x03 ^ 1, 0xe9 ^ 2, b'!' ^ 3, b'!' ^ 4]);
         frames.pass(&last);
         assert!(frames.is_between() && frames.is_closed());
     }

@@ -1,7 +1,7 @@
 //! Two upgraded connections joined into one: how a WebSocket passes.
 //!
-//! Frames are not looked into. But whoever sends to the client knows where one ends, so that a tunnel which has to
-//! end ends with a close frame, between two others.
+//! Frames are not looked into. But whoever sends knows where one ends, so that a tunnel which has to end ends with a
+//! close frame on both sides, between two others.
 
 use std::any::Any;
 use std::io;
@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use aws_lc_rs::rand;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
 use super::ending::{End, Farewell};
@@ -21,7 +22,7 @@ use super::watch::{Sweep, Watch};
 /// How long a frame that has begun may take to end when the tunnel has to.
 const FRAME: Duration = Duration::from_millis(500);
 
-/// How long the client has to take its close frame, and to close.
+/// How long both sides have to take their close frames, and to close.
 const GOODBYE: Duration = Duration::from_secs(1);
 
 /// Something that shall last as long as an upgraded connection, in the extensions of the request that asks for
@@ -49,16 +50,18 @@ pub(crate) struct Client {
 /// handed over.
 pub(crate) async fn join(client: Client, backend: Upgrade, sweep: Arc<Sweep>, idle: Duration) {
     let Client { upgrade, hold: _hold, end } = client;
-    let Ok((client, mut backend)) = tokio::try_join!(upgrade.raw(), backend.raw()) else { return };
+    let Ok((client, backend)) = tokio::try_join!(upgrade.raw(), backend.raw()) else { return };
     let watch = sweep.watch();
     let progress = Progress {
         watch: watch.clone(),
         sweep,
         idle,
-        between: AtomicBool::new(true),
+        client: AtomicBool::new(true),
+        backend: AtomicBool::new(true),
         last: AtomicBool::new(false),
     };
-    let mut client = Noticed { io: client, progress: &progress, frames: Frames::default() };
+    let mut client = Side::new(client, &progress, &progress.client);
+    let mut backend = Side::new(backend, &progress, &progress.backend);
     progress.made();
     let farewell = {
         let mut copy = pin!(tokio::io::copy_bidirectional(&mut client, &mut backend));
@@ -76,28 +79,26 @@ pub(crate) async fn join(client: Client, backend: Upgrade, sweep: Arc<Sweep>, id
             farewell = end.asked() => farewell,
         };
         tracing::debug!(?farewell, "an upgraded connection has to end");
-        if !progress.between.load(Relaxed) {
-            // Ends by itself with the frame.
-            progress.last.store(true, Relaxed);
-            let _ = tokio::time::timeout(FRAME, copy).await;
+        progress.last.store(true, Relaxed);
+        let whole = std::future::poll_fn(|cx| match copy.as_mut().poll(cx) {
+            Poll::Pending if !progress.is_between() => Poll::Pending,
+            _ => Poll::Ready(()),
+        });
+        if !progress.is_between() {
+            let _ = tokio::time::timeout(FRAME, whole).await;
         }
         farewell
     };
-    let speechless = !progress.between.load(Relaxed) || client.frames.is_closed();
-    if !speechless {
-        // Who does not take it, or does not close thereupon, is cut off.
-        let _ = tokio::time::timeout(GOODBYE, part(&mut client.io, farewell)).await;
-    }
-}
-
-/// Tells the client why, and waits until it closes: closing first, with bytes unread, could lose what it was told.
-async fn part(client: &mut Raw, farewell: Farewell) -> io::Result<()> {
-    client.write_all(&frames::close(farewell.code, farewell.reason)).await?;
-    client.flush().await?;
-    client.shutdown().await?;
-    let mut ignored = [0; 1024];
-    while client.read(&mut ignored).await? > 0 {}
-    Ok(())
+    // Who does not take it, or does not close thereupon, is cut off. The backend is left by its client, which is us.
+    let partings = async {
+        let mut key = [0; 4];
+        let _ = rand::fill(&mut key);
+        tokio::join!(
+            client.part(frames::close(farewell.code, farewell.reason)),
+            backend.part(frames::close_masked(Farewell::leaving("").code, farewell.reason, key)),
+        )
+    };
+    let _ = tokio::time::timeout(GOODBYE, partings).await;
 }
 
 /// How far a tunnel has got.
@@ -105,9 +106,10 @@ struct Progress {
     watch: Arc<Watch>,
     sweep: Arc<Sweep>,
     idle: Duration,
-    /// Whether the client has been sent whole frames.
-    between: AtomicBool,
-    /// Whether the frame that is on its way to the client is the last.
+    /// Whether the client has been sent whole frames, and whether the backend has.
+    client: AtomicBool,
+    backend: AtomicBool,
+    /// Whether the frames that are on their way are the last.
     last: AtomicBool,
 }
 
@@ -115,38 +117,67 @@ impl Progress {
     fn made(&self) {
         self.watch.arm(self.sweep.after(self.idle));
     }
+
+    /// Whether both have.
+    fn is_between(&self) -> bool {
+        self.client.load(Relaxed) && self.backend.load(Relaxed)
+    }
 }
 
-/// Every byte passes the client's side, so it is enough to look there.
-struct Noticed<'a> {
+/// One side of a tunnel, and the frames towards it.
+struct Side<'a> {
     io: Raw,
     progress: &'a Progress,
-    /// Those towards the client.
+    between: &'a AtomicBool,
     frames: Frames,
 }
 
-impl AsyncRead for Noticed<'_> {
+impl<'a> Side<'a> {
+    fn new(io: Raw, progress: &'a Progress, between: &'a AtomicBool) -> Self {
+        Self { io, progress, between, frames: Frames::default() }
+    }
+
+    /// Whether it has had its last frame. The client's is waited for, and may depend on what the backend is told.
+    fn is_done(&self) -> bool {
+        let Progress { last, client, .. } = self.progress;
+        last.load(Relaxed) && self.frames.is_between() && client.load(Relaxed)
+    }
+
+    /// Tells it why, if it can be told anything, and waits until it closes: closing first, with bytes unread, could
+    /// lose what it was told.
+    async fn part(&mut self, close: Vec<u8>) -> io::Result<()> {
+        if !self.frames.is_between() || self.frames.is_closed() {
+            return Ok(());
+        }
+        let io = &mut self.io;
+        io.write_all(&close).await?;
+        io.flush().await?;
+        io.shutdown().await?;
+        let mut ignored = [0; 1024];
+        while io.read(&mut ignored).await? > 0 {}
+        Ok(())
+    }
+}
+
+impl AsyncRead for Side<'_> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let read = Pin::new(&mut self.io).poll_read(cx, buf);
-        if read.is_ready() {
-            self.progress.made();
-        }
-        read
+        Pin::new(&mut self.io).poll_read(cx, buf)
     }
 }
 
-impl AsyncWrite for Noticed<'_> {
+impl AsyncWrite for Side<'_> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = &mut *self;
+        if this.is_done() {
+            // Nobody wakes it: there is nothing more to come.
+            return Poll::Pending;
+        }
         let mut room = buf;
         if this.progress.last.load(Relaxed) {
-            if this.frames.is_between() {
-                return Poll::Ready(Err(io::Error::other("the last frame has been sent")));
-            }
             room = room.get(..this.frames.clone().finish(buf)).unwrap_or(buf);
         }
         let written = Pin::new(&mut this.io).poll_write(cx, room);
@@ -154,7 +185,7 @@ impl AsyncWrite for Noticed<'_> {
             this.progress.made();
             if let Ok(count) = written {
                 this.frames.pass(room.get(..*count).unwrap_or(room));
-                this.progress.between.store(this.frames.is_between(), Relaxed);
+                this.between.store(this.frames.is_between(), Relaxed);
             }
         }
         written

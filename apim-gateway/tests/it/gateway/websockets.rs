@@ -347,3 +347,36 @@ async fn a_frame_that_does_not_end_is_cut_off() {
         assert_eq!(socket.rest().await, b"");
     }
 }
+
+#[tokio::test]
+async fn the_backend_is_told_too_that_its_client_leaves() {
+    for over in [Over::Http1, Over::Http2] {
+        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let backend = backend(move |_, mut wire| {
+            let tell = tell.clone();
+            async move {
+                let head = wire.head().await.unwrap();
+                wire.send(agree(&head)).await;
+                let first = wire.take(HELLO.len()).await.unwrap();
+                wire.send(&first).await;
+                let mut rest = Vec::new();
+                while let Some(bytes) = wire.take(1).await {
+                    rest.extend(bytes);
+                }
+                tell.send(rest).unwrap();
+            }
+        })
+        .await;
+        let mut scene = Scene::before(&format!("ws://{backend}"), "").await;
+        let mut socket = scene.open(over).await;
+        scene.apply(revoked("client-1", u64::MAX >> 16)).await;
+        assert_eq!(socket.code().await, 1008);
+        let frame = tokio::time::timeout(LIMIT, told.recv()).await.expect("it was not told").unwrap();
+        let (head, payload) = frame.split_at(6);
+        assert_eq!(head[..2], [0x88, 0x80 | u8::try_from(payload.len()).unwrap()], "{frame:?}");
+        let payload: Vec<_> =
+            payload.iter().zip(head[2..].iter().cycle()).map(|(byte, key)| byte ^ key).collect();
+        assert_eq!(payload[..2], 1001_u16.to_be_bytes());
+        assert_eq!(&payload[2..], b"the credential is not good any more");
+    }
+}
