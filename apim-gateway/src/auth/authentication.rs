@@ -160,7 +160,7 @@ impl Prompt for Authentication {
             }
             (Ok(None), None) => {
                 return Step::Done(Err(Fault::new(fault::MISSING_CREDENTIALS)
-                    .because(site.missing.to_string())
+                    .because(site.readers.missing())
                     .rule("api.schemes")));
             }
             (Err(fault), _) => return Step::Done(Err(fault)),

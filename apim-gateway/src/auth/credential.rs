@@ -1,5 +1,6 @@
 //! Finds the credential in a request, and takes it out.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use apim_core::model::Schemes;
@@ -28,6 +29,10 @@ enum Names {
     Usual,
     Own(Box<[HeaderName; 2]>),
 }
+
+/// What is said of nearly all APIs, which therefore need no text of their own.
+const USUALLY_MISSING: &str = "Invalid Credentials. Make sure your API invocation call has a header: \
+    'Authorization : Bearer ACCESS_TOKEN'";
 
 static USUAL: [HeaderName; 2] = [AUTHORIZATION, HeaderName::from_static("apikey")];
 
@@ -88,7 +93,14 @@ impl Readers {
     }
 
     /// What callers are told who bring none, with one example for each scheme.
-    pub(crate) fn missing(&self) -> String {
+    pub(super) fn missing(&self) -> Cow<'static, str> {
+        match (&self.names, self.schemes) {
+            (Names::Usual, Schemes { oauth2: true, api_key: false, .. }) => USUALLY_MISSING.into(),
+            _ => self.examples().into(),
+        }
+    }
+
+    fn examples(&self) -> String {
         let mut examples = Vec::new();
         if self.schemes.oauth2 {
             let name = match self.authorization().as_str() {
@@ -248,6 +260,16 @@ mod tests {
         let found = bearer(&mut headers, &AUTHORIZATION);
         let left = headers.get_all(AUTHORIZATION).iter().map(|v| v.to_str().unwrap().to_owned()).collect();
         (found.map(|text| text.map(|text| text.as_str().to_owned())).map_err(drop), left)
+    }
+
+    #[test]
+    fn what_is_missing_is_said_with_an_example_of_each_scheme() {
+        let schemes = |oauth2, api_key| Schemes { oauth2, api_key, mutual_tls: false };
+        let usual = Readers::new(schemes(true, false), None, None);
+        assert_eq!(usual.missing(), usual.examples());
+        let own = Readers::new(schemes(true, true), Some(HeaderName::from_static("x-token")), None);
+        let missing = own.missing();
+        assert!(missing.ends_with(": 'x-token : Bearer ACCESS_TOKEN' or 'ApiKey : API_KEY'"), "{missing}");
     }
 
     #[test]

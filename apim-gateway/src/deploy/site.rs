@@ -38,8 +38,6 @@ pub struct Site {
     pub(crate) call: CallSite,
     /// Where it is counted.
     pub(crate) place: Place,
-    /// What callers are told who bring no credential.
-    pub(crate) missing: Box<str>,
     /// Where calls without a credential are led: to the sandbox only if there is nothing else.
     pub(crate) open_to: KeyType,
     /// The API's own, where every call looks. With ten thousand APIs each place that is looked at is fetched anew, and
@@ -87,7 +85,6 @@ impl Site {
             transports: api.transports,
             policy: api.policy.clone(),
             resources,
-            missing: readers.missing().into(),
             readers,
             mutual,
             log: Switch::default(),
