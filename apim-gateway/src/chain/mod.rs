@@ -146,7 +146,7 @@ impl Chain {
         if let Some(observer) = common.observer.clone() {
             links.insert(0, observer);
         }
-        let origin = self.source.origin(&api, &self.transports, self.rescue.clone()).await?;
+        let origin = self.source.origin(&api, &site.known, &self.transports, self.rescue.clone()).await?;
         Ok(Deployed::new(site, common.pipeline(links, origin, self.rescue.clone())))
     }
 }

@@ -9,7 +9,7 @@ use apim_core::{Answer, Backend, BoxFuture, BuildError, Exchange, Fault, fault};
 use futures_util::future::{self, Either};
 
 use super::foreign::{Foreign, Transports};
-use crate::upstream::{self, ApiUpstream, Upstream};
+use crate::upstream::{self, ApiUpstream, Known, Upstream};
 
 /// Gets the answer, if all was decided that has to be.
 ///
@@ -42,17 +42,18 @@ impl Source {
     pub(crate) async fn origin(
         &self,
         api: &Api,
+        known: &Known,
         transports: &Transports,
         rescue: Arc<dyn Rescue>,
     ) -> Result<Origin, BuildError> {
         let mut foreign = None;
         let backend = match self {
             Self::Endpoints(upstream) => match transports.connect(api, &rescue).await? {
-                None => Kind::Endpoints(upstream.serve(api)?),
+                None => Kind::Endpoints(upstream.serve_again(api, known)?),
                 Some(found) => {
                     let own = found.others(api);
                     foreign = Some(Box::new(found));
-                    Kind::Endpoints(upstream.serve(&own)?)
+                    Kind::Endpoints(upstream.serve_again(&own, known)?)
                 }
             },
             Self::Other(backend) => {

@@ -257,7 +257,10 @@ fn free(view: &View, bases: &[Base], api: &ApiId) -> Result<(), BuildError> {
 }
 
 fn subject(api: &Api) -> String {
-    format!("API {}:{} ({})", api.name, api.version, api.id)
+    match api.id.is_empty() {
+        true => format!("API {}:{}", api.name, api.version),
+        false => format!("API {}:{} ({})", api.name, api.version, api.id),
+    }
 }
 
 fn key_set(view: &View, config: &KeyManagerConfig) -> Result<KeySet, BuildError> {

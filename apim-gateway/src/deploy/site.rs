@@ -13,6 +13,7 @@ use crate::auth::{Mutual, Readers};
 use crate::chain::Origin;
 use crate::metrics::Place;
 use crate::router::{Base, Host, Resources};
+use crate::upstream::Known;
 
 /// Operations an API may have.
 const MOST_OPERATIONS: usize = 4096;
@@ -45,6 +46,8 @@ pub struct Site {
     pub(crate) state: LifecycleState,
     pub(crate) transports: Transports,
     pub(crate) policy: Option<PolicyName>,
+    /// What has been learned of its backends.
+    pub(crate) known: Known,
     source: Arc<Api>,
     bases: Vec<Base>,
 }
@@ -92,6 +95,7 @@ impl Site {
             place: Place::default(),
             context,
             api,
+            known: Known::default(),
             source: source.clone(),
             bases,
         })

@@ -208,9 +208,9 @@ impl Gateway {
     }
 
     /// Brings another configuration into force, for requests that begin from then on; those in flight keep the one
-    /// they began with. Connections to backends, limits that are being counted, tokens that were verified and what
-    /// [`why`](Self::why) knows are kept, where the new configuration is not about just them. What is known of the
-    /// health of backends is learned anew.
+    /// they began with. Connections to backends and what is known of their health, limits that are being counted, tokens
+    /// that were verified and what [`why`](Self::why) knows are kept, where the new configuration is not about just
+    /// them.
     ///
     /// It costs as much as deploying every API, on the caller's runtime.
     ///

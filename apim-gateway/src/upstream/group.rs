@@ -154,6 +154,16 @@ impl Group {
         Some(&member.address.url)
     }
 
+    /// Whether calls teach it anything that the next should know.
+    pub(super) fn learns(&self) -> bool {
+        !self.plain
+    }
+
+    /// Whether it was resolved by this upstream.
+    pub(super) fn belongs_to(&self, upstream: &Inner) -> bool {
+        Arc::ptr_eq(&self.settings, &upstream.settings)
+    }
+
     /// Whether it does the same as another, where both may be had in common.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         let way = |group: &Self| {

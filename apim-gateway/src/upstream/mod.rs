@@ -39,6 +39,7 @@ mod forward;
 mod group;
 mod health;
 mod http1;
+mod known;
 mod lambda;
 mod line;
 mod load;
@@ -78,6 +79,7 @@ use pool::Own;
 use side::Side;
 
 pub(crate) use forward::vouch;
+pub(crate) use known::Known;
 
 /// How backends are talked to.
 #[derive(Debug, Clone)]
@@ -169,8 +171,14 @@ impl Upstream {
     ///
     /// The place in the API's endpoints, as `endpoints.sandbox.members[1].url`, and what is wrong there.
     pub fn serve(&self, api: &Api) -> Result<ApiUpstream, BuildError> {
+        self.serve_again(api, &Known::default())
+    }
+
+    /// The same, with what is known of the same endpoints.
+    pub(crate) fn serve_again(&self, api: &Api, known: &Known) -> Result<ApiUpstream, BuildError> {
         let side = |name: &str, endpoint: &Endpoint| {
-            Side::new(endpoint, api, self).map_err(|error| error.within(name).within("endpoints"))
+            Side::new(name, endpoint, api, self, known)
+                .map_err(|error| error.within(name).within("endpoints"))
         };
         let given = &api.endpoints;
         let usual = |name, endpoint: &Option<Endpoint>| {

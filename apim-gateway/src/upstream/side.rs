@@ -10,6 +10,7 @@ use super::Upstream;
 use super::call::Call;
 use super::dynamic::{Chosen, Dynamics};
 use super::group::{Group, Wait};
+use super::known::Known;
 use super::lambda::Functions;
 use super::{mock, pool::Own};
 
@@ -28,7 +29,13 @@ enum Way {
 }
 
 impl Side {
-    pub(super) fn new(endpoint: &Endpoint, api: &Api, upstream: &Upstream) -> Result<Self, BuildError> {
+    pub(super) fn new(
+        name: &str,
+        endpoint: &Endpoint,
+        api: &Api,
+        upstream: &Upstream,
+        known: &Known,
+    ) -> Result<Self, BuildError> {
         let dynamic = endpoint.dynamic.as_deref().map(|dynamic| Dynamics::new(dynamic, endpoint, upstream));
         let dynamic = dynamic.transpose()?.map(Box::new);
         let named = !endpoint.url.is_empty() || !endpoint.members.is_empty();
@@ -47,8 +54,10 @@ impl Side {
             }
             (None, false) if !named && dynamic.is_some() => Way::Nowhere,
             (None, false) => {
-                let only = Endpoint { dynamic: None, ..endpoint.clone() };
-                Way::Backends(upstream.begin(&only)?)
+                let begin = || upstream.begin(&Endpoint { dynamic: None, ..endpoint.clone() });
+                let group = known.group(name, &upstream.0).map_or_else(begin, Ok)?;
+                known.remember(name, &group);
+                Way::Backends(group)
             }
         };
         Ok(Self { way, dynamic })

@@ -97,6 +97,16 @@ async fn the_former_revision_is_not_kept_at_a_place_that_another_api_has_taken()
 }
 
 #[tokio::test]
+async fn an_api_that_is_refused_is_told_by_its_name_and_its_id_if_it_has_one() {
+    let bench = Bench::new().await;
+    for (id, subject) in [("7", "API PetStore:1.0.0 (7)"), ("", "API PetStore:1.0.0")] {
+        let api = deployed(json!({"id": id, "request": [{"use": "no-such-mediator"}]}));
+        let report = bench.gateway.load(Snapshot::new(Revision(1), [api])).await;
+        assert_eq!(report.refused[0].subject, subject);
+    }
+}
+
+#[tokio::test]
 async fn a_key_manager_that_cannot_be_told_from_another_is_refused() {
     let bench = Bench::new().await;
     let mut rival = another_key_manager(&signer(), "key-9");

@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use apim_core::event::Change;
-use apim_core::{Answer, Backend, Body, BuildError, Exchange};
+use apim_core::event::{Change, Event, Revision};
+use apim_core::{Answer, Backend, Body, BuildError, Exchange, Timestamp};
 use apim_gateway::Reconfiguration;
 use apim_gateway::config::File;
+use apim_gateway::upstream::UpstreamConfig;
 use http::{Request, Response};
 use serde_json::json;
 use tokio::sync::Semaphore;
 
+use super::sockets::Running;
 use super::world::{Bench, pets, policy};
+use crate::bench::Wire;
 
 async fn reconfigure(bench: &Bench, text: &str) -> Result<(), BuildError> {
     let config = File::parse(text).unwrap().resolve().unwrap();
@@ -119,4 +122,32 @@ async fn a_request_in_flight_keeps_the_configuration_it_began_with() {
     let (before, after) = (before.await, request().await);
     assert!(before.headers.contains_key("activityid") && !before.headers.contains_key("x-trace"));
     assert!(after.headers.contains_key("x-trace") && !after.headers.contains_key("activityid"));
+}
+
+#[tokio::test]
+async fn what_is_known_of_backends_is_kept() {
+    let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let gateway = Running::start(format!("http://{nobody}"), json!({})).await;
+    let suspended = json!({"production": {"url": format!("http://{nobody}"), "suspension": {}}});
+    let change = Change::ApiDeployed(Arc::new(pets(json!({"endpoints": suspended}))));
+    let event = Event { revision: Revision(2), at: Timestamp::default(), change };
+    let report = gateway.gateway.apply(event).await;
+    assert!(report.refused.is_empty(), "{report:?}");
+    let mut client = Wire::connect(gateway.address).await;
+    let mut codes = async || {
+        let got = client.ask("GET /petstore/1.0.0/open HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        let body: serde_json::Value = serde_json::from_str(got.text()).unwrap();
+        (got.status().to_owned(), body["code"].to_string())
+    };
+    assert_eq!(codes().await, ("502".to_owned(), "\"101503\"".to_owned()));
+    for text in ["", "leeway_seconds: 7", OPEN] {
+        let config = File::parse(text).unwrap().resolve().unwrap();
+        gateway.gateway.reconfigure(Reconfiguration::to(config)).await.unwrap();
+        assert_eq!(codes().await, ("503".to_owned(), "\"303001\"".to_owned()), "after {text:?}");
+    }
+    // Who talks to backends in another way may find that another answers.
+    let config = File::parse("").unwrap().resolve().unwrap();
+    let anew = Reconfiguration::to(config).upstream(UpstreamConfig::default());
+    gateway.gateway.reconfigure(anew).await.unwrap();
+    assert_eq!(codes().await.0, "502");
 }
