@@ -116,16 +116,15 @@ impl Contract {
     /// The request body of an operation, if it has one: its schema's place for each media type, and
     /// whether it must be there.
     pub(super) fn request(&self, operation: &Operation) -> Option<(&Map<String, Value>, bool)> {
-        let body = self.described_operation(operation)?.get("requestBody")?;
+        let body = self.described_body(operation)?;
         let required = body.get("required").and_then(Value::as_bool).unwrap_or(false);
         Some((body.get("content")?.as_object()?, required))
     }
 
     /// What is wrong with a JSON body that a client sent.
     pub(super) fn check_request(&self, operation: &Operation, body: &Value) -> Result<Vec<Finding>> {
-        let schema = self
-            .described_operation(operation)
-            .and_then(|described| described.pointer("/requestBody/content/application~1json/schema"));
+        let described = self.described_body(operation);
+        let schema = described.and_then(|body| body.pointer("/content/application~1json/schema"));
         let Some(schema) = schema else { return Ok(Vec::new()) };
         self.check(&format!("request {} {}", operation.method, operation.path), schema, body)
     }
@@ -183,6 +182,10 @@ impl Contract {
     fn resolved<'a>(&'a self, value: &'a Value) -> &'a Value {
         let place = value.get("$ref").and_then(Value::as_str).and_then(|text| text.strip_prefix('#'));
         place.and_then(|place| self.document.value.pointer(place)).unwrap_or(value)
+    }
+
+    fn described_body(&self, operation: &Operation) -> Option<&Value> {
+        Some(self.resolved(self.described_operation(operation)?.get("requestBody")?))
     }
 
     fn described_operation(&self, operation: &Operation) -> Option<&Value> {
@@ -269,5 +272,34 @@ fn complete(operation: &mut Value, row: &Row) {
     }
     if !parameters.is_empty() {
         operation["parameters"] = parameters.into();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::rest::operation::absent;
+
+    const DESCRIPTION: &str = "
+paths:
+  /pets: { post: { requestBody: { $ref: '#/components/requestBodies/Pet' } } }
+components:
+  requestBodies:
+    Pet:
+      required: true
+      content: { application/json: { schema: { type: object, required: [name] } } }
+";
+
+    #[test]
+    fn a_body_that_several_operations_share_is_checked_like_one_of_their_own() {
+        let operations = vec![absent("POST /pets", Access::Anyone, "")];
+        let contract = Contract::new("Pets", "/pets", vec![Noun { operations, description: DESCRIPTION }]);
+        let operation = &contract.operations()[0];
+        let (content, required) = contract.request(operation).unwrap();
+        assert!(required && content.contains_key("application/json"));
+        assert_eq!(contract.check_request(operation, &json!({"name": "Rex"})).unwrap().len(), 0);
+        assert_eq!(contract.check_request(operation, &json!({})).unwrap().len(), 1);
     }
 }
