@@ -64,6 +64,8 @@ macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $number:literal $status:ident $shape:ident $message:literal;)*) => {
         $(
             $(#[$doc])*
+            ///
+            #[doc = concat!("Code `", $number, "`, status `", stringify!($status), "`.")]
             pub const $name: Code = Code {
                 number: $number,
                 status: StatusCode::$status,
