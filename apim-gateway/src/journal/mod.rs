@@ -27,12 +27,15 @@ pub(crate) use object::{Object, member};
 /// Bytes on a page when the writer is called. Some hundred lines, so that calling it costs each nothing.
 const FULL: usize = 64 << 10;
 
+/// Bytes that a page has room for: the line that fills it may go beyond.
+const PAGE: usize = FULL + (4 << 10);
+
 /// Full pages of a worker when no more lines are taken: a disk may stand still for a quarter of a second or so.
 const MOST: usize = 128;
 
 /// Full pages of a worker when it lets the writer go first. Where both share a processor, the writer could otherwise
-/// wait for as long as there are requests.
-const BEHIND: usize = 8;
+/// wait for as long as there are requests, and what it writes would have left the processor's caches.
+const BEHIND: usize = 2;
 
 /// How long a line may wait for others.
 const WAIT: Duration = Duration::from_millis(250);
@@ -94,6 +97,8 @@ struct Pile {
     /// Pages that are full. A page that grew instead would take twice the memory while it does.
     full: Vec<Page>,
     open: Page,
+    /// The memory of a page that was written: to ask the system for that of each page costs more than writing it.
+    spare: Vec<u8>,
 }
 
 #[derive(Debug, Default)]
@@ -188,9 +193,12 @@ impl Shared {
                 self.lost(1);
                 return Filled::Nothing;
             }
-            let next = Page { bytes: Vec::with_capacity(pile.open.bytes.capacity().min(2 * FULL)), lines: 0 };
+            let next = Page { bytes: std::mem::take(&mut pile.spare), lines: 0 };
             let full = std::mem::replace(&mut pile.open, next);
             pile.full.push(full);
+        }
+        if pile.open.bytes.capacity() == 0 {
+            pile.open.bytes.reserve_exact(PAGE);
         }
         write(&mut pile.open.bytes);
         pile.open.bytes.push(b'\n');
@@ -221,6 +229,7 @@ impl Shared {
                 // One slow moment of the disk is no reason to keep its memory.
                 for mut page in pile.full.drain(..) {
                     self.write_page(&mut page, &mut sink, &mut failing);
+                    pile.spare = page.bytes;
                 }
                 pile.full.shrink_to(1);
                 self.write_page(&mut pile.open, &mut sink, &mut failing);
@@ -248,7 +257,7 @@ impl Shared {
         }
         page.lines = 0;
         page.bytes.clear();
-        page.bytes.shrink_to(2 * FULL);
+        page.bytes.shrink_to(PAGE);
     }
 
     fn lost(&self, lines: u64) {
