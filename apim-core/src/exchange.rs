@@ -31,6 +31,13 @@ struct Call {
     response: Message<response::Parts>,
 }
 
+impl Call {
+    fn new(head: request::Parts, body: Body, context: Context) -> Box<Self> {
+        let request = Message::new(head, body);
+        Box::new(Self { context, request, response: Message::response() })
+    }
+}
+
 /// A request with its context: what handlers see before the backend.
 ///
 /// Small, and cheap to move: all of it is in one box, which the [`Answer`] takes over.
@@ -41,8 +48,7 @@ impl Exchange {
     /// From a request and its context.
     pub fn new(request: Request<Body>, context: Context) -> Self {
         let (head, body) = request.into_parts();
-        let request = Message::new(head, body);
-        Self(Box::new(Call { context, request, response: Message::response() }))
+        Self(Call::new(head, body, context))
     }
 
     /// From a request that has just arrived and is taken out of its place: with a [new](Context::new) context.
@@ -54,8 +60,7 @@ impl Exchange {
     ) -> Self {
         let (head, body) = std::mem::take(request).into_parts();
         let context = Context::new(request_id, peer, received_at, &head);
-        let request = Message::new(head, body);
-        Self(Box::new(Call { context, request, response: Message::response() }))
+        Self(Call::new(head, body, context))
     }
 
     /// The method towards the backend. The client's own is [`Context::method`].
