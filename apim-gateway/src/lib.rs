@@ -122,6 +122,7 @@ pub mod router;
 pub mod server;
 pub mod source;
 pub mod status;
+mod text;
 pub mod throttle;
 #[cfg(feature = "otel")]
 pub mod traces;

@@ -8,11 +8,11 @@ use http::header::ACCESS_CONTROL_REQUEST_METHOD;
 use http::uri::PathAndQuery;
 use http::{Method, StatusCode, Uri, request};
 
-use super::text;
 use crate::cors::Allowed;
 use crate::deploy::{Deployed, View};
 use crate::rescue::Form;
 use crate::router::{Ambiguous, Found, Host, Path};
+use crate::text;
 
 /// Computes the canonical view of a request, once, and finds its API and operation. The context learns of
 /// both; the head's target becomes the path below the API's context.

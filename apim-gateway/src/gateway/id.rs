@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use apim_core::RequestId;
 use http::HeaderValue;
 
-use super::text;
+use crate::text;
 
 /// Makes request ids for one thread: no system call, no counter that threads share.
 ///

@@ -8,7 +8,6 @@ mod sent;
 mod service;
 mod settings;
 mod tenure;
-pub(crate) mod text;
 
 use std::fmt;
 use std::sync::Arc;

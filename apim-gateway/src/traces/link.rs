@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue};
 use super::context::{self, TraceParent};
 use super::{Tracer, is_trace_state, span};
 use crate::deploy::Site;
-use crate::gateway::text;
+use crate::text;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static(context::TRACEPARENT);
 const TRACESTATE: HeaderName = HeaderName::from_static(context::TRACESTATE);

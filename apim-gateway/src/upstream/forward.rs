@@ -9,7 +9,7 @@ use hyper::ext::Protocol;
 use super::clients;
 use super::pool::Own;
 use super::target::Target;
-use crate::gateway::text;
+use crate::text;
 use crate::transport::ending::End;
 use crate::transport::http1::encoder::Forwarded;
 use crate::transport::tunnel::{Client, Hold};

@@ -30,7 +30,7 @@ use decoder::{Decoded, Decoder};
 use lines::{Lines, Scanned};
 use output::Output;
 
-use crate::gateway::text;
+use crate::text;
 
 /// The most that is read of a body at once.
 const PIECE: usize = 64 << 10;
