@@ -91,14 +91,23 @@ struct Shared {
     moved: AtomicBool,
 }
 
-/// Lines of one worker that are not written yet.
-#[derive(Debug, Default)]
+/// Lines of one worker that are not written yet, and room for two pages of them.
+#[derive(Debug)]
 struct Pile {
     /// Pages that are full. A page that grew instead would take twice the memory while it does.
     full: Vec<Page>,
     open: Page,
     /// The memory of a page that was written: to ask the system for that of each page costs more than writing it.
     spare: Vec<u8>,
+}
+
+impl Pile {
+    /// With both its pages, so that what a journal holds does not depend on how fast lines come. A system gives
+    /// memory when it is written to: a page that no line reaches costs an address.
+    fn new() -> Self {
+        let open = Page { bytes: Vec::with_capacity(PAGE), lines: 0 };
+        Self { full: Vec::with_capacity(1), open, spare: Vec::with_capacity(PAGE) }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -178,7 +187,7 @@ impl Journal {
 impl Shared {
     fn new(workers: usize) -> Self {
         Self {
-            piles: PerWorker::new(workers, Pile::default),
+            piles: PerWorker::new(workers, Pile::new),
             dropped: AtomicU64::new(0),
             ended: AtomicBool::new(false),
             moved: AtomicBool::new(false),
@@ -213,7 +222,7 @@ impl Shared {
 
     /// The writer's life: until the journal is dropped, and nothing is left.
     fn write(&self, mut sink: impl Sink) {
-        let mut pile = Pile::default();
+        let mut pile = Pile::new();
         let mut failing = false;
         loop {
             // Read first: what stood on a page before the end was announced is then seen below.

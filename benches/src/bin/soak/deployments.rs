@@ -64,7 +64,7 @@ pub(crate) async fn fresh_tokens(site: Arc<Site>, desk: Arc<Desk>) {
     while !site.is_leaving() {
         match desk.token().await {
             Ok(token) => site.renew(token),
-            Err(error) => site.ledger.failed("a token", &error),
+            Err(error) => site.ledger.broke(&site, "a token", false, &error),
         }
         site.rest(RENEWAL).await;
     }

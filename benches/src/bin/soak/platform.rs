@@ -1,5 +1,6 @@
 //! The program under test: the whole platform, as a process of its own.
 
+use std::error::Error;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, RwLock};
@@ -147,8 +148,27 @@ impl Desk {
     }
 
     async fn ask(&self, url: &str, headers: &[(&str, &str)], body: String) -> io::Result<Reply> {
-        self.journey.client.try_send(Method::POST, url, headers, body.into()).await.map_err(io::Error::other)
+        self.journey.client.try_send(Method::POST, url, headers, body.into()).await.map_err(of_the_wire)
     }
+}
+
+/// What befell the connection, where that is the reason: a gateway that leaves may turn whom it has not heard away,
+/// and may do nothing else to him.
+fn of_the_wire(error: Box<dyn Error + Send + Sync>) -> io::Error {
+    let mut kind = None;
+    let mut told = String::new();
+    let mut next = Some(&*error as &(dyn Error + 'static));
+    while let Some(cause) = next {
+        let unfinished =
+            cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message);
+        kind = kind
+            .or_else(|| cause.downcast_ref().map(io::Error::kind))
+            .or_else(|| unfinished.then_some(io::ErrorKind::UnexpectedEof));
+        let joint = if told.is_empty() { "" } else { ": " };
+        told = format!("{told}{joint}{cause}");
+        next = cause.source();
+    }
+    io::Error::new(kind.unwrap_or(io::ErrorKind::Other), told)
 }
 
 fn unexpected(reply: &Reply) -> io::Error {
