@@ -47,8 +47,6 @@ pub struct Builder {
     analytics: Option<Arc<dyn AnalyticsSink>>,
     observers: Observers,
     api_log: Option<Arc<ApiLog>>,
-    #[cfg(feature = "otel")]
-    tracer: Option<Arc<crate::traces::Tracer>>,
     links: Registry<Link>,
     mediators: Registry<Arc<dyn Mediator>>,
     formats: Formats,
@@ -73,8 +71,6 @@ impl Default for Builder {
             analytics: None,
             observers: Observers::default(),
             api_log: None,
-            #[cfg(feature = "otel")]
-            tracer: None,
             links: builtin::links(),
             mediators: mediation::builtin(),
             formats: format::all(),
@@ -155,7 +151,7 @@ impl Builder {
     #[cfg(feature = "otel")]
     #[must_use]
     pub fn tracer(mut self, tracer: Arc<crate::traces::Tracer>) -> Self {
-        self.tracer = Some(tracer);
+        self.observers.tracer = Some(tracer);
         self
     }
 
@@ -297,8 +293,6 @@ impl Builder {
             transports: self.transports,
             rescue: self.rescue,
             api_log: self.api_log,
-            #[cfg(feature = "otel")]
-            tracer: self.tracer,
             workers: self.workers,
             current,
         };

@@ -127,6 +127,7 @@ pub mod throttle;
 #[cfg(feature = "otel")]
 pub mod traces;
 pub mod transport;
+mod tries;
 pub mod upstream;
 pub mod why;
 

@@ -1,4 +1,6 @@
-//! Stands in front of every pipeline where somebody watches: the access log, the counters.
+//! Who watches what becomes of requests: the access log, the counters, and whoever traces them.
+//!
+//! The first two stand in front of every pipeline.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,21 +17,35 @@ use crate::metrics::Metrics;
 pub(crate) struct Observers {
     pub(crate) access_log: Option<Arc<AccessLog>>,
     pub(crate) metrics: Option<Metrics>,
+    /// Has a link of its own behind ours.
+    #[cfg(feature = "otel")]
+    pub(crate) tracer: Option<Arc<crate::traces::Tracer>>,
 }
 
 impl Observers {
-    fn is_empty(&self) -> bool {
+    fn are_none(&self) -> bool {
         self.access_log.is_none() && self.metrics.is_none()
+    }
+
+    #[cfg(feature = "otel")]
+    fn trace(&self) -> bool {
+        self.tracer.is_some()
+    }
+
+    #[cfg(not(feature = "otel"))]
+    fn trace(&self) -> bool {
+        false
     }
 
     /// The link for the pipelines of all APIs, if anybody watches.
     pub(crate) fn link(&self) -> Option<Link> {
-        (!self.is_empty()).then(|| Link::filter(Observer(self.clone())).named("observer").shared())
+        (!self.are_none()).then(|| Link::filter(Observer(self.clone())).named("observer").shared())
     }
 
     /// Who is to be told of requests that the router found no API for, if anybody.
     pub(crate) fn unrouted(&self) -> Option<Arc<dyn Completion>> {
-        (!self.is_empty()).then(|| Arc::new(Unrouted(self.clone())) as Arc<dyn Completion>)
+        let anybody = !self.are_none() || self.trace();
+        anybody.then(|| Arc::new(Unrouted(self.clone())) as Arc<dyn Completion>)
     }
 
     fn log(&self, outcome: &Outcome<'_>) {
@@ -64,6 +80,10 @@ impl Completion for Unrouted {
         self.0.log(outcome);
         if let Some(metrics) = &self.0.metrics {
             metrics.unrouted(outcome);
+        }
+        #[cfg(feature = "otel")]
+        if let Some(tracer) = &self.0.tracer {
+            tracer.complete(outcome);
         }
     }
 }

@@ -63,8 +63,6 @@ pub(crate) struct Recipe {
     pub(crate) transports: Registry<Arc<dyn Transport>>,
     pub(crate) rescue: Arc<dyn Rescue>,
     pub(crate) api_log: Option<Arc<ApiLog>>,
-    #[cfg(feature = "otel")]
-    pub(crate) tracer: Option<Arc<crate::traces::Tracer>>,
     pub(crate) workers: usize,
     pub(crate) current: Current,
 }
@@ -158,6 +156,8 @@ impl Recipe {
             correlation,
             certificates: certificates.clone(),
             unrouted: kept.observers.unrouted(),
+            #[cfg(feature = "otel")]
+            tracer: kept.observers.tracer.clone(),
             records: records.clone(),
             leeway: config.leeway,
             websockets_outlive_credentials: config.websockets_outlive_credentials,
@@ -172,8 +172,6 @@ impl Recipe {
             rescue: self.rescue.clone(),
             observers: kept.observers.clone(),
             api_log: self.api_log.clone(),
-            #[cfg(feature = "otel")]
-            tracer: self.tracer.clone(),
             common: OnceLock::new(),
         };
         // A list that no API could be deployed with is refused now, and not with each API.

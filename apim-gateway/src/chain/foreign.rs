@@ -10,6 +10,7 @@ use apim_core::{Answer, Body, BuildError, Context, Exchange, Fault, Route, Trans
 use http::{Request, Response, StatusCode};
 
 use crate::transport::hop;
+use crate::tries;
 use crate::upstream::{choose, vouch};
 
 /// Schemes that the upstream speaks.
@@ -151,16 +152,19 @@ impl Connected {
         }
         let mut headers = std::mem::take(exchange.headers_mut());
         vouch(&mut headers, exchange.context());
-        *exchange.headers_mut() = headers;
         let context = exchange.context_mut();
         context.destination = Some(self.destination.clone());
         context.backend_started = Some(Instant::now());
+        tries::begin(context, &mut headers, &self.destination);
+        *exchange.headers_mut() = headers;
         let mut answer = self.route.pass(exchange, "transport", rescue).await;
         answer.context_mut().backend_ended = Some(Instant::now());
-        if answer.context().fault.is_some() {
+        if let Some(code) = answer.context().fault.as_ref().map(|fault| fault.code()) {
+            tries::failed(answer.context_mut(), code);
             return answer;
         }
         let status = answer.status();
+        tries::answered(answer.context_mut(), status);
         answer.context_mut().answered_by = None;
         answer.context_mut().backend_status = Some(status);
         if status.is_informational() {

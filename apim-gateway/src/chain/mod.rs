@@ -76,8 +76,6 @@ pub(crate) struct Chain {
     pub(crate) rescue: Arc<dyn Rescue>,
     pub(crate) observers: Observers,
     pub(crate) api_log: Option<Arc<ApiLog>>,
-    #[cfg(feature = "otel")]
-    pub(crate) tracer: Option<Arc<crate::traces::Tracer>>,
     pub(crate) common: OnceLock<Common>,
 }
 
@@ -119,7 +117,7 @@ impl Chain {
         let parts = self.parts.clone().with(site.clone()).with::<Arc<Api>>(api.clone());
         let mut links = self.links.build_all("gateway.handlers", &self.entries, &parts).await?;
         #[cfg(feature = "otel")]
-        let traces = self.tracer.as_ref().map(crate::traces::link);
+        let traces = self.observers.tracer.as_ref().map(crate::traces::link);
         let common = self.common.get_or_init(|| Common {
             links: links.clone(),
             observer: self.observers.link(),

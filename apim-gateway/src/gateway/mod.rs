@@ -164,6 +164,10 @@ impl Gateway {
             }
             Err(fault) => {
                 context.answered_by = Some("router");
+                #[cfg(feature = "otel")]
+                if let Some(tracer) = &pinned.0.settings.tracer {
+                    tracer.begin(&head.headers, context);
+                }
                 if let Some(unrouted) = &pinned.0.settings.unrouted {
                     context.on_completion(unrouted.clone());
                 }
@@ -189,11 +193,26 @@ impl Gateway {
         let settings = &pinned.0.settings;
         let mut context = Context::new(id::next(), peer, self.0.clock.now(), head);
         settings.complete(&mut context, &head.headers, worker);
-        context.answered_by = Some("server");
-        let status = fault.status();
-        context.fault = Some(Arc::new(fault));
-        settings.records.note(&context, status);
+        refuse(&mut context, fault);
+        settings.records.note(&context, context.status.unwrap_or_default());
+        #[cfg(feature = "otel")]
+        if let Some(tracer) = &settings.tracer {
+            tracer.tell(&head.headers, &mut context);
+        }
         id::header(context.request_id)
+    }
+
+    /// Tells of a request that was shed, if it is to be traced.
+    #[cfg(feature = "otel")]
+    fn shed(&self, request: &mut Request<Body>, peer: Peer, worker: Worker) {
+        let pinned = self.0.current.pin(worker);
+        let settings = &pinned.0.settings;
+        let Some(tracer) = &settings.tracer else { return };
+        let (head, _) = std::mem::take(request).into_parts();
+        let mut context = Context::new(id::next(), peer, self.0.clock.now(), &head);
+        settings.complete(&mut context, &head.headers, worker);
+        refuse(&mut context, Fault::new(apim_core::fault::UNAVAILABLE).rule("server.overload"));
+        tracer.tell(&head.headers, &mut context);
     }
 
     /// Serves a snapshot instead of whatever was served.
@@ -269,6 +288,13 @@ impl Gateway {
     pub fn current(&self) -> &Current {
         &self.0.current
     }
+}
+
+/// What there is to say of a request that the server refuses.
+fn refuse(context: &mut Context, fault: Fault) {
+    context.answered_by = Some("server");
+    context.status = Some(fault.status());
+    context.fault = Some(Arc::new(fault));
 }
 
 impl fmt::Debug for Gateway {

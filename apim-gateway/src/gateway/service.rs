@@ -28,6 +28,11 @@ impl Serve for Gateway {
     ) -> Option<HeaderValue> {
         Some(self.note(head, fault, peer, worker))
     }
+
+    #[cfg(feature = "otel")]
+    fn shed(&self, request: &mut Request<Body>, peer: Peer, worker: Worker) {
+        Self::shed(self, request, peer, worker);
+    }
 }
 
 /// The peer is taken from the request's extensions, where whoever accepted the connection should put it;

@@ -24,6 +24,9 @@ pub(crate) struct Settings {
     pub(crate) certificates: Option<Arc<CertificateHeader>>,
     /// Who learns of requests that the router found no API for.
     pub(crate) unrouted: Option<Arc<dyn Completion>>,
+    /// Who is told of requests that pass no chain.
+    #[cfg(feature = "otel")]
+    pub(crate) tracer: Option<Arc<crate::traces::Tracer>>,
     pub(crate) records: Arc<Records>,
     /// By how much the clocks of key managers may differ.
     pub(crate) leeway: Duration,
@@ -50,6 +53,8 @@ impl Default for Settings {
             correlation: Correlation::new(correlation::ACTIVITY_ID),
             certificates: None,
             unrouted: None,
+            #[cfg(feature = "otel")]
+            tracer: None,
             records: Arc::new(Records::new(1, 0)),
             leeway: JwtVerifier::USUAL_LEEWAY,
             websockets_outlive_credentials: false,

@@ -290,6 +290,7 @@ pub(super) async fn answer<S: Serve>(
     }
     if !seen.slot.admits() {
         // Without a record: refusing must stay far cheaper than serving.
+        service.shed(request, seen.peer, *worker);
         return overloaded(seen, h1, flight);
     }
     if upgrade::is_offered(request.extensions()) {

@@ -92,6 +92,11 @@ pub trait Serve: Clone + Send + Sync + 'static {
     ) -> Option<HeaderValue> {
         None
     }
+
+    /// Learns of a request that is refused because there is more to do than can be done, of which it may take what it
+    /// likes. There are many of them, when there is no time: this must cost far less than to serve one. The default
+    /// does nothing.
+    fn shed(&self, _request: &mut Request<Body>, _peer: Peer, _worker: Worker) {}
 }
 
 /// Where to listen, and what to put up with.

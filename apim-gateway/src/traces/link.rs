@@ -1,31 +1,19 @@
-//! Continues traces, or begins them.
+//! Where requests meet the tracer: those that lead to an API in its chain, the others where they are refused.
 
 use std::sync::Arc;
 
-use apim_core::{Exchange, Fault, Filter, Flow, Link, Outcome, RequestId};
-use http::{HeaderName, HeaderValue};
+use apim_core::{Context, Exchange, Fault, Filter, Flow, Link, Outcome, RequestId};
+use http::{HeaderMap, HeaderName};
 
 use super::context::{self, TraceParent};
+use super::traced::{self, Traced};
 use super::{Tracer, is_trace_state, span};
 use crate::deploy::Site;
-use crate::text;
 
-const TRACEPARENT: HeaderName = HeaderName::from_static(context::TRACEPARENT);
 const TRACESTATE: HeaderName = HeaderName::from_static(context::TRACESTATE);
 
 /// Stands among the outermost links of all APIs.
 struct Traces(Arc<Tracer>);
-
-/// The trace of a call that is recorded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Traced {
-    pub(super) trace: u128,
-    /// The span that has called us.
-    pub(super) parent: Option<u64>,
-    /// Our span of the call, and that of asking the backend.
-    pub(super) server: u64,
-    pub(super) client: u64,
-}
 
 pub(crate) fn link(tracer: &Arc<Tracer>) -> Link {
     Link::filter(Traces(tracer.clone())).named("traces").shared()
@@ -39,49 +27,73 @@ impl Filter for Traces {
         let state =
             parent.is_some() && is_trace_state(headers.get_all(TRACESTATE).iter().map(|it| it.as_bytes()));
         let id = exchange.context().request_id;
-        let (traced, sampled) = self.decide(parent, id);
-        let ours = TraceParent { trace: traced.trace, span: traced.client, sampled };
-        let text = text::cut(&[&ours.digits()]);
+        let decided = self.0.decide(parent, id);
         let headers = exchange.headers_mut();
         if !state {
             headers.remove(TRACESTATE);
         }
-        if let Ok(value) = HeaderValue::from_maybe_shared(text) {
-            headers.insert(TRACEPARENT, value);
-        }
-        if sampled {
+        let Decided { trace, sampled, .. } = decided;
+        traced::tell(headers, TraceParent { trace, span: traced::first(id), sampled });
+        if let Some(traced) = decided.traced(id) {
             exchange.context_mut().slots.insert(traced);
         }
         Ok(Flow::Continue)
     }
 
     fn complete(&self, outcome: &Outcome<'_>) {
-        let Some(traced) = outcome.context.slots.get::<Traced>() else { return };
-        let Ok(site) = Site::of(outcome.context) else { return };
-        let worker = outcome.context.worker;
-        self.0.journal.line(worker, |out| span::server(traced, site, outcome, out));
-        if outcome.context.backend_started.is_some() {
-            self.0.journal.line(worker, |out| span::client(traced, outcome, out));
-        }
+        self.0.complete(outcome);
     }
 }
 
-impl Traces {
+/// What is known of a request's trace when it comes.
+struct Decided {
+    trace: u128,
+    parent: Option<u64>,
+    /// Whether it is recorded.
+    sampled: bool,
+}
+
+impl Decided {
+    fn traced(&self, id: RequestId) -> Option<Traced> {
+        self.sampled.then(|| Traced::new(self.trace, self.parent, id))
+    }
+}
+
+impl Tracer {
     /// Which trace a request belongs to, and whether it is recorded. A new trace has the request's id, so that who has
-    /// one has the other; spans have numbers that follow from it.
-    fn decide(&self, parent: Option<TraceParent>, id: RequestId) -> (Traced, bool) {
-        // The lower half is scrambled, and no other request of the worker has it.
-        let own = id.0 as u64;
-        let span = |number: u64| if number == 0 { 1 } else { number };
-        let (server, client) = (span(own), span(own.rotate_left(32) ^ 0x5bd1_e995));
+    /// one has the other.
+    fn decide(&self, parent: Option<TraceParent>, id: RequestId) -> Decided {
         match parent {
-            Some(TraceParent { trace, span, sampled }) => {
-                (Traced { trace, parent: Some(span), server, client }, sampled)
-            }
+            Some(TraceParent { trace, span, sampled }) => Decided { trace, parent: Some(span), sampled },
             None => {
-                let traced = Traced { trace: id.0.max(1), parent: None, server, client };
-                (traced, u128::from(own) < self.0.threshold)
+                let sampled = u128::from(id.0 as u64) < self.threshold;
+                Decided { trace: id.0.max(1), parent: None, sampled }
             }
+        }
+    }
+
+    /// Begins with a request that leads to no API, and so passes no chain.
+    pub(crate) fn begin(&self, headers: &HeaderMap, context: &mut Context) {
+        let id = context.request_id;
+        if let Some(traced) = self.decide(TraceParent::of(headers), id).traced(id) {
+            context.slots.insert(traced);
+        }
+    }
+
+    /// Tells of a request that has ended before it began.
+    pub(crate) fn tell(&self, headers: &HeaderMap, context: &mut Context) {
+        self.begin(headers, context);
+        self.complete(&Outcome::of(context));
+    }
+
+    /// Tells of a call that has ended.
+    pub(crate) fn complete(&self, outcome: &Outcome<'_>) {
+        let context = outcome.context;
+        let Some(traced) = context.slots.get::<Traced>() else { return };
+        let site = Site::of(context).ok();
+        self.journal.line(context.worker, |out| span::server(traced, site, outcome, out));
+        for (index, tried) in traced.tries().iter().enumerate() {
+            self.journal.line(context.worker, |out| span::client(traced, index, tried, outcome, out));
         }
     }
 }

@@ -1,29 +1,40 @@
 //! Traces for OpenTelemetry, with W3C's context (feature `otel`).
 //!
-//! A call that belongs to a trace continues it: by the `traceparent` and `tracestate` that it came with, if they are
+//! A request that belongs to a trace continues it: by the `traceparent` and `tracestate` that it came with, if they are
 //! what the recommendation says they are, and by a new trace of the gateway's own if not, of which the id is that of
-//! the request. The backend gets a `traceparent` with our span as its parent, whether the trace is recorded or not.
+//! the request. The backend gets a `traceparent` with our span as its parent, whether the trace is recorded or not, and
+//! each time that it is asked that of another span, if it is.
 //! The caller decides if it is, by the flag in its `traceparent`; of new traces a [ratio](Config::ratio) is.
 //!
-//! A trace that is recorded gets two spans of each call, when the call has ended:
+//! A trace that is recorded gets these spans of each request, when it has ended:
 //!
 //! | Span | Kind | Is |
 //! |---|---|---|
-//! | `GET /petstore/1.0.0/pets/{id}` | server | from the request's head to the answer's last byte |
-//! | `GET` | client | from asking the backend to the head of its answer, retries included; missing if it was not asked |
+//! | `GET /petstore/1.0.0/pets/{id}` | server | one, from the request's head to the answer's last byte |
+//! | `GET` | client | one each time that a backend is asked, from opening a connection to the head of the answer |
 //!
-//! Names and attributes are those of OpenTelemetry's conventions for HTTP: `http.request.method`, `http.route`,
+//! The line is where there is a head: what nobody could read as a request, or came by a connection that was closed
+//! without a word, has no span. Every other request that was answered has one, be it refused by the server before it
+//! reached the gateway (its framing is unclear, it names no host, there is more to do than can be done), by the router
+//! (no such API), or by a link of its API. A span is named after its method alone where no operation was found.
+//!
+//! A backend is asked again if the endpoint says so, if a connection that was open turns out to be closed, if it wants
+//! to know who asks, or as a tower layer pleases. From the second time on the span says so by
+//! `http.request.resend_count`. That no connection could be opened is a span too. To fetch a token for a backend is
+//! none.
+//!
+//! Names and attributes are those of OpenTelemetry's conventions for HTTP: `http.request.method` (and
+//! `http.request.method_original`, if the conventions do not know it), `http.route`,
 //! `url.path` (without the query, in which credentials may be), `url.scheme`, `http.response.status_code`,
 //! `client.address`, `user_agent.original`, `url.full` of the endpoint, `error.type`; and `apim.api.id`,
-//! `apim.api.name`, `apim.api.version`, `apim.application.name` and `apim.request_id`. A server span is an error if the
-//! answer's status is 500 or more, a client span if there was no answer, or one of 400 or more.
+//! `apim.api.name`, `apim.api.version`, `apim.application.name` and `apim.request_id`. What the gateway answered
+//! itself also has `apim.stage`, the link or part of it that did so, and `apim.fault.code`, the number that the caller
+//! was told. A server span is an error if the answer's status is 500 or more, a client span if there was no answer, or
+//! one of 400 or more: what callers do wrong is no error of a server.
 //!
 //! Spans are sent as OTLP over HTTP in JSON (OTLP 1.x, section "OTLP/HTTP"), several times a second, by a thread of
 //! their own. While the collector does not keep up a worker keeps 8 MiB of them; further ones, and those of requests
 //! that the collector refuses, are dropped and counted. There is no second try.
-//!
-//! Of requests that lead to no API there are no spans, and of those that the server refuses before they reach the
-//! gateway.
 //!
 //! A gateway without a [`Tracer`] has none of this in its chains: `traceparent` and `tracestate` pass as they are.
 
@@ -31,6 +42,7 @@ mod collector;
 mod context;
 mod link;
 mod span;
+mod traced;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -45,6 +57,7 @@ use collector::Collector;
 
 pub use context::{TraceParent, is_trace_state};
 pub(crate) use link::link;
+pub(crate) use traced::{answered, begin, failed};
 
 /// What is traced, and who is told. A part of a settings file.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

@@ -6,9 +6,9 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use apim_core::{Context, Outcome};
-use http::Method;
+use http::{Method, Uri};
 
-use super::link::Traced;
+use super::traced::{Fate, Traced, Try};
 use crate::deploy::Site;
 
 const SERVER: u8 = 2;
@@ -27,18 +27,18 @@ const METHODS: [Method; 9] = [
     Method::CONNECT,
 ];
 
-/// The whole call.
-pub(super) fn server(traced: &Traced, site: &Site, outcome: &Outcome<'_>, out: &mut Vec<u8>) {
+/// The whole call. Of one that led to no API there is no site.
+pub(super) fn server(traced: &Traced, site: Option<&Site>, outcome: &Outcome<'_>, out: &mut Vec<u8>) {
     let context = outcome.context;
     let (method, name) = method(&context.method);
-    let route = context.operation().map(|operation| [&*site.context, &*operation.path]);
+    let route = site.zip(context.operation()).map(|(site, operation)| [&*site.context, &*operation.path]);
     let mut span = Span::begin(out, traced.trace, traced.server, traced.parent, SERVER);
     match &route {
         Some([base, below]) => span.name(&[name, " ", base, below]),
         None => span.name(&[name]),
     }
-    span.times(context, Some(context.started), outcome.ended);
-    span.text("http.request.method", &[method]);
+    span.times(context, context.started, outcome.ended);
+    span.method(method, &context.method);
     if let Some(route) = &route {
         span.text("http.route", route);
     }
@@ -49,56 +49,71 @@ pub(super) fn server(traced: &Traced, site: &Site, outcome: &Outcome<'_>, out: &
         span.text("user_agent.original", &[agent]);
     }
     span.plain("apim.request_id", context.request_id);
-    span.text("apim.api.id", &[&site.api.id]);
-    span.text("apim.api.name", &[&site.api.name]);
-    span.text("apim.api.version", &[&site.api.version]);
+    if let Some(Site { api, .. }) = site {
+        span.text("apim.api.id", &[&api.id]);
+        span.text("apim.api.name", &[&api.name]);
+        span.text("apim.api.version", &[&api.version]);
+    }
     if let Some(application) = context.principal.as_ref().and_then(|it| it.application.as_ref()) {
         span.text("apim.application.name", &[&application.name]);
     }
     let status = context.status.map(|status| status.as_u16());
     if let Some(status) = status {
-        span.number("http.response.status_code", status.into());
+        span.number("http.response.status_code", status);
+    }
+    if let Some(stage) = context.answered_by {
+        span.text("apim.stage", &[stage]);
+    }
+    let code = context.fault.as_ref().map(|fault| fault.code().number);
+    if let Some(code) = code {
+        span.number("apim.fault.code", code);
     }
     // Whose client went away has failed nobody.
-    let error = status.is_some_and(|status| status >= 500);
-    span.end(error.then(|| reason(context, status)));
+    let error = status.filter(|status| *status >= 500);
+    span.end(error.map(|status| code.unwrap_or(status.into()).to_string()));
 }
 
-/// Asking the backend.
-pub(super) fn client(traced: &Traced, outcome: &Outcome<'_>, out: &mut Vec<u8>) {
+/// Asking a backend, counted from 0.
+pub(super) fn client(traced: &Traced, index: usize, tried: &Try, outcome: &Outcome<'_>, out: &mut Vec<u8>) {
     let context = outcome.context;
     let (method, name) = method(&context.method);
-    let mut span = Span::begin(out, traced.trace, traced.client, Some(traced.server), CLIENT);
+    let mut span = Span::begin(out, traced.trace, traced.client(index), Some(traced.server), CLIENT);
     span.name(&[name]);
-    span.times(context, context.backend_started, context.backend_ended.unwrap_or(outcome.ended));
-    span.text("http.request.method", &[method]);
-    if let Some(destination) = &context.destination {
-        span.text("url.full", &[destination]);
-        let authority = destination.parse::<http::Uri>().ok().and_then(|uri| uri.into_parts().authority);
-        if let Some(authority) = authority {
-            span.text("server.address", &[authority.host()]);
-            if let Some(port) = authority.port_u16() {
-                span.number("server.port", port.into());
-            }
+    span.times(context, tried.began, tried.ended.unwrap_or(outcome.ended));
+    span.method(method, &context.method);
+    if index > 0 {
+        span.number("http.request.resend_count", index);
+    }
+    span.text("url.full", &[&tried.to]);
+    let to = tried.to.parse::<Uri>().unwrap_or_default();
+    if let Some(host) = to.host() {
+        span.text("server.address", &[host.trim_start_matches('[').trim_end_matches(']')]);
+    }
+    if let Some(port) = to.port_u16().or_else(|| usual_port(to.scheme_str()?)) {
+        span.number("server.port", port);
+    }
+    let error = match tried.fate {
+        Fate::Answered(status) => {
+            span.number("http.response.status_code", status.as_u16());
+            (status.as_u16() >= 400).then(|| status.as_str().to_owned())
         }
+        Fate::Failed(code) => Some(code.number.to_string()),
+        Fate::Unknown => Some("_OTHER".to_owned()),
+    };
+    span.end(error);
+}
+
+fn usual_port(scheme: &str) -> Option<u16> {
+    match scheme {
+        "http" | "ws" => Some(80),
+        "https" | "wss" => Some(443),
+        _ => None,
     }
-    let status = context.backend_status.map(|status| status.as_u16());
-    if let Some(status) = status {
-        span.number("http.response.status_code", status.into());
-    }
-    let error = status.is_none_or(|status| status >= 400);
-    span.end(error.then(|| reason(context, status)));
 }
 
 /// A method as its attribute and as a span's name have it.
 fn method(method: &Method) -> (&str, &str) {
     if METHODS.contains(method) { (method.as_str(), method.as_str()) } else { ("_OTHER", "HTTP") }
-}
-
-/// The fault's number, or else the status, or else that nobody knows.
-fn reason(context: &Context, status: Option<u16>) -> String {
-    let fault = context.fault.as_ref().map(|fault| fault.code().number.to_string());
-    fault.or_else(|| Some(status?.to_string())).unwrap_or_else(|| "_OTHER".to_owned())
 }
 
 /// A span that is being written.
@@ -137,14 +152,22 @@ impl<'a> Span<'a> {
     }
 
     /// Durations are measured; the moment that they count from is the clock's.
-    fn times(&mut self, context: &Context, begin: Option<Instant>, end: Instant) {
+    fn times(&mut self, context: &Context, begin: Instant, end: Instant) {
         let since = |moment: Instant| {
             let origin = Duration::from_millis(context.received_at.as_millis());
             (origin + moment.saturating_duration_since(context.started)).as_nanos()
         };
-        let (begin, end) = (since(begin.unwrap_or(context.started)), since(end));
+        let (begin, end) = (since(begin), since(end));
         let _ =
             write!(self.out, r#","startTimeUnixNano":"{begin}","endTimeUnixNano":"{end}","attributes":["#);
+    }
+
+    /// By the conventions' word, and by that which was sent, if it is another.
+    fn method(&mut self, known: &str, sent: &Method) {
+        self.text("http.request.method", &[known]);
+        if known != sent.as_str() {
+            self.text("http.request.method_original", &[sent.as_str()]);
+        }
     }
 
     fn attribute(&mut self, key: &'static str) {
@@ -169,7 +192,7 @@ impl<'a> Span<'a> {
         let _ = write!(self.out, r#""stringValue":"{value}"}}}}"#);
     }
 
-    fn number(&mut self, key: &'static str, value: u32) {
+    fn number(&mut self, key: &'static str, value: impl Display) {
         self.attribute(key);
         let _ = write!(self.out, r#""intValue":"{value}"}}}}"#);
     }

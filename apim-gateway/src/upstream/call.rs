@@ -28,6 +28,7 @@ use crate::transport::http1::encoder::Address;
 use crate::transport::upgrade::Upgrade;
 use crate::transport::watch::Watch;
 use crate::transport::{hop, tunnel};
+use crate::tries;
 
 /// Bytes of a body that is sent again when the backend challenges it.
 const MOST_REPLAYED: usize = 1 << 20;
@@ -150,14 +151,14 @@ impl<'a> Call<'a> {
         context.backend_started.get_or_insert(began);
         let mut sending = Sending { own: self.own, target, wait, sent, base: &target.base };
         let answered = match &self.group.security {
-            None => sending.run(request, began).await,
+            None => sending.run(request, context, began).await,
             Some(security) => {
                 // What authenticates the gateway may stand in the target or be computed from it.
                 forward::address(request, target)?;
                 sending.base = "";
                 match security.settles(request)? {
-                    true => sending.run(request, began).await,
-                    false => Box::pin(sending.secured(security, request, began)).await,
+                    true => sending.run(request, context, began).await,
+                    false => Box::pin(sending.secured(security, request, context, began)).await,
                 }
             }
         };
@@ -166,10 +167,14 @@ impl<'a> Call<'a> {
             Ok((head, _)) => {
                 context.backend_ended = Some(ended);
                 context.backend_status = Some(head.status);
+                tries::answered(context, head.status);
                 Some(if head.status.is_server_error() { Fate::Failing } else { Fate::Good })
             }
-            // Other faults are the client's, or of who gives out tokens: they say nothing of this backend.
-            Err(lost) => Some(lost.fault.code().number).filter(|code| SENDER.contains(code)).map(Fate::Error),
+            Err(lost) => {
+                tries::failed(context, lost.fault.code());
+                // Other faults are the client's, or of who gives out tokens: they say nothing of this backend.
+                Some(lost.fault.code().number).filter(|code| SENDER.contains(code)).map(Fate::Error)
+            }
         };
         if let Some(fate) = fate {
             self.group.learn(picked, fate, ended - began);
@@ -251,25 +256,33 @@ impl Sending<'_> {
         &self,
         security: &Security,
         request: &mut Request<Body>,
+        context: &mut Context,
         began: Instant,
     ) -> Result<Answered, Box<Lost>> {
         let given = security.authorize(request).await?;
         let body = request.body().replay(MOST_REPLAYED).filter(|_| !self.sent.upgrades);
         let spare = body.map(|body| Spare::of(request, body));
-        let (head, rest) = self.run(request, began).await?;
+        let (head, rest) = self.run(request, context, began).await?;
         if head.status != StatusCode::UNAUTHORIZED || !security.refused(&given, &head.headers) {
             return Ok((head, rest));
         }
         let Some(spare) = spare else { return Ok((head, rest)) };
+        tries::answered(context, head.status);
         // Gives the connection back, if the refusal has no body.
         drop(Download::body(rest, self.own, self.target, None));
         *request = spare.request();
         security.authorize(request).await?;
-        self.run(request, Instant::now()).await
+        self.run(request, context, Instant::now()).await
     }
 
     /// Sends the request, and once more if a connection that had been open turns out to be closed.
-    async fn run(&self, request: &mut Request<Body>, began: Instant) -> Result<Answered, Box<Lost>> {
+    async fn run(
+        &self,
+        request: &mut Request<Body>,
+        context: &mut Context,
+        began: Instant,
+    ) -> Result<Answered, Box<Lost>> {
+        tries::begin(context, request.headers_mut(), &self.target.destination);
         let (line, began) = match self.target.pool.take() {
             Some(line) if !self.sent.upgrades || matches!(line, Line::H1(_)) => (line, began),
             _ => (self.open().await?, Instant::now()),
@@ -284,7 +297,7 @@ impl Sending<'_> {
         };
         match self.attempt(request, line, began).await? {
             Ok(answered) => Ok(answered),
-            Err(failed) => Box::pin(self.once_more(request, *failed, second)).await,
+            Err(failed) => Box::pin(self.once_more(request, context, *failed, second)).await,
         }
     }
 
@@ -298,6 +311,7 @@ impl Sending<'_> {
     async fn once_more(
         &self,
         request: &mut Request<Body>,
+        context: &mut Context,
         failed: Failed,
         second: Second,
     ) -> Result<Answered, Box<Lost>> {
@@ -309,6 +323,8 @@ impl Sending<'_> {
         if let Some(spare) = second.spare.filter(|_| !unsent) {
             *request = spare.request();
         }
+        tries::failed(context, failure::code(&error));
+        tries::begin(context, request.headers_mut(), &self.target.destination);
         let line = self.open().await?;
         match self.attempt(request, line, Instant::now()).await? {
             Ok(answered) => Ok(answered),

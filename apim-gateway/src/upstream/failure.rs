@@ -84,19 +84,22 @@ pub(super) fn sending(target: &Target, error: Broken) -> Fault {
     if let Some(client) = find::<Fault>(&error) {
         return Fault::new(client.code()).because(client.description().to_owned()).caused_by(error);
     }
-    if error.is_clients() {
-        return Fault::new(fault::BAD_REQUEST)
-            .because("The body of the request ended too early")
-            .caused_by(error);
+    match code(&error) {
+        fault::BAD_REQUEST => {
+            Fault::new(fault::BAD_REQUEST).because("The body of the request ended too early").caused_by(error)
+        }
+        code => about(target, code, error),
     }
-    let code = if error.is_malformed() {
-        fault::BACKEND_PROTOCOL
-    } else if error.is_closed() {
-        fault::BACKEND_CLOSED
-    } else {
-        fault::BACKEND_SEND
-    };
-    about(target, code, error)
+}
+
+/// What it is called.
+pub(super) fn code(error: &Broken) -> Code {
+    match error {
+        _ if error.is_clients() => fault::BAD_REQUEST,
+        _ if error.is_malformed() => fault::BACKEND_PROTOCOL,
+        _ if error.is_closed() => fault::BACKEND_CLOSED,
+        _ => fault::BACKEND_SEND,
+    }
 }
 
 /// A 101 that nobody asked for, or to another protocol than the one asked for.

@@ -43,6 +43,15 @@ impl Running {
         with: serde_json::Value,
         adjust: impl FnOnce(Builder) -> Builder,
     ) -> Self {
+        Self::start_on(backend, with, adjust, |_| {}).await
+    }
+
+    pub(super) async fn start_on(
+        backend: String,
+        with: serde_json::Value,
+        adjust: impl FnOnce(Builder) -> Builder,
+        listen: impl FnOnce(&mut ServerConfig),
+    ) -> Self {
         let signer = signer();
         let now = SystemClock.now().as_secs();
         let claims =
@@ -63,6 +72,7 @@ impl Running {
         let mut config = ServerConfig::default();
         config.http = Some(([127, 0, 0, 1], 0).into());
         config.workers = 2;
+        listen(&mut config);
         let bound = Server::new(gateway.clone(), config).bind().unwrap();
         let address = bound.http_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();

@@ -2,13 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+use apim_core::handler::Route;
+use apim_core::{Body, BuildError, Link, Parts, Provide};
+use apim_gateway::builder::Builder;
+use apim_gateway::builtin;
+use apim_gateway::server::ServerConfig;
 use apim_gateway::traces::{Config, TraceParent, Tracer};
+use http::Request;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::sockets::Running;
-use crate::bench::{Got, LIMIT, Wire, answering, backend, echoing_heads};
+use crate::bench::{Got, LIMIT, OK, Wire, answering, backend, echoing_heads};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const PARENT: &str = "b7ad6b7169203331";
@@ -30,6 +37,29 @@ fn config(endpoint: &str, with: Value) -> Config {
 
 impl World {
     async fn start(to: String, with: Value) -> Self {
+        Self::of(json!({"url": to}), with, |builder| builder, |_| {}).await
+    }
+
+    /// Of an API with that endpoint.
+    async fn to(endpoint: Value) -> Self {
+        Self::of(endpoint, json!({}), |builder| builder, |_| {}).await
+    }
+
+    async fn of(
+        endpoint: Value,
+        with: Value,
+        adjust: impl FnOnce(Builder) -> Builder,
+        listen: impl FnOnce(&mut ServerConfig),
+    ) -> Self {
+        Self::of_api(json!({"endpoints": {"production": endpoint}}), with, adjust, listen).await
+    }
+
+    async fn of_api(
+        api: Value,
+        with: Value,
+        adjust: impl FnOnce(Builder) -> Builder,
+        listen: impl FnOnce(&mut ServerConfig),
+    ) -> Self {
         let (told, requests) = mpsc::unbounded_channel();
         let collector = backend(move |_, mut wire| {
             let told = told.clone();
@@ -43,7 +73,8 @@ impl World {
         let endpoint = format!("http://{}/v1/traces", collector.await);
         let tracer = Arc::new(Tracer::new(&config(&endpoint, with), None, 2).unwrap());
         let given = tracer.clone();
-        let running = Running::start_with(to, json!({}), |builder| builder.tracer(given)).await;
+        let adjust = |builder: Builder| adjust(builder.tracer(given));
+        let running = Running::start_on(String::new(), api, adjust, listen).await;
         let client = Wire::connect(running.address).await;
         Self { running, tracer, client, requests, waiting: Vec::new() }
     }
@@ -62,6 +93,20 @@ impl World {
             self.waiting.extend(spans.iter().cloned());
         }
         Span(self.waiting.remove(0))
+    }
+
+    /// What the collector is told of a call that was sent so many times: of itself, and of each.
+    async fn call(&mut self, times: usize) -> (Span, Vec<Span>) {
+        let server = self.span().await;
+        assert_eq!(server.0["kind"], 2);
+        let mut clients = Vec::new();
+        for _ in 0..times {
+            let client = self.span().await;
+            assert_eq!((&client.0["kind"], client.of("parentSpanId")), (&json!(3), server.of("spanId")));
+            assert_eq!(client.of("traceId"), server.of("traceId"));
+            clients.push(client);
+        }
+        (server, clients)
     }
 
     /// Nothing is on its way to the collector: the next span is that of a call that is asked now.
@@ -92,6 +137,10 @@ impl Span {
             .collect()
     }
 
+    fn has(&self, attribute: &str) -> Value {
+        self.attributes().remove(attribute).unwrap_or_default()
+    }
+
     fn nanos(&self, field: &str) -> u128 {
         self.of(field).parse().unwrap()
     }
@@ -101,9 +150,13 @@ impl Span {
     }
 }
 
-/// What a backend saw of a trace.
+/// What a backend that echoes saw of a trace.
 fn seen(got: &Got) -> (Option<TraceParent>, Option<String>) {
-    let head = got.text().to_ascii_lowercase();
+    seen_in(got.text())
+}
+
+fn seen_in(head: &str) -> (Option<TraceParent>, Option<String>) {
+    let head = head.to_ascii_lowercase();
     let of = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
     (of("traceparent: ").and_then(|value| TraceParent::parse(value.as_bytes())), of("tracestate: "))
 }
@@ -233,7 +286,11 @@ async fn what_went_wrong_is_an_error_of_whom_it_went_wrong_for() {
     let refused = world.span().await;
     assert_eq!(refused.0["kind"], 2);
     assert!(!refused.is_error());
-    assert_eq!(refused.attributes()["http.response.status_code"], "401");
+    assert_eq!(refused.has("http.response.status_code"), "401");
+    assert_eq!(
+        (refused.has("apim.stage"), refused.has("apim.fault.code")),
+        (json!("authentication"), json!("900902"))
+    );
 
     // Nor is a path that nobody declared a name of its own.
     assert_eq!(world.ask("/nothing/4711", "").await.status(), "404");
@@ -248,6 +305,231 @@ async fn what_went_wrong_is_an_error_of_whom_it_went_wrong_for() {
     }
     assert_eq!(server.attributes()["http.response.status_code"], "502");
     assert_eq!(client.attributes().get("http.response.status_code"), None);
+}
+
+/// A backend that answers one request after the other like this, whichever connection it comes by, and hangs up where
+/// there is no answer. The last one is for all that follow. Tells of the span that each names.
+async fn answering_in_turn(
+    answers: &'static [&'static str],
+) -> (String, mpsc::UnboundedReceiver<Option<TraceParent>>) {
+    let (told, spans) = mpsc::unbounded_channel();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let address = backend(move |_, mut wire| {
+        let (told, asked) = (told.clone(), asked.clone());
+        async move {
+            while let Some(got) = wire.next().await {
+                let _ = told.send(seen_in(&got.head).0);
+                match answers[asked.fetch_add(1, Relaxed).min(answers.len() - 1)] {
+                    "" => return,
+                    answer => wire.send(answer).await,
+                }
+            }
+        }
+    });
+    (format!("http://{}", address.await), spans)
+}
+
+const BUSY: &str = "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n";
+
+/// How many times a try is said to be another of the same, and what became of it.
+fn said(client: &Span) -> (Value, Value, Value) {
+    let [count, status, error] =
+        ["http.request.resend_count", "http.response.status_code", "error.type"].map(|it| client.has(it));
+    (count, status, error)
+}
+
+#[tokio::test]
+async fn each_try_is_a_span_of_its_own_and_the_one_that_its_backend_is_told_of() {
+    let (to, mut told) = answering_in_turn(&[BUSY, "", OK]).await;
+    let mut world = World::to(json!({"url": to, "retry": {"retries": 3}})).await;
+    assert_eq!(world.ask("/open", &format!("traceparent: 00-{TRACE}-{PARENT}-01\r\n")).await.status(), "200");
+    let (server, clients) = world.call(3).await;
+    assert_eq!(server.has("http.response.status_code"), "200");
+    let said: Vec<_> = clients.iter().map(said).collect();
+    let no = Value::Null;
+    assert_eq!(said[0], (no.clone(), json!("503"), json!("503")));
+    assert_eq!(said[1], (json!("1"), no.clone(), json!("101505")));
+    assert_eq!(said[2], (json!("2"), json!("200"), no));
+    for client in &clients {
+        let parent = told.recv().await.unwrap().unwrap();
+        assert_eq!((format!("{:032x}", parent.trace), parent.sampled), (TRACE.to_owned(), true));
+        assert_eq!(client.of("spanId"), format!("{:016x}", parent.span));
+        assert_eq!(client.has("server.address"), "127.0.0.1");
+    }
+    for pair in clients.windows(2) {
+        assert!(pair[0].nanos("endTimeUnixNano") <= pair[1].nanos("startTimeUnixNano"));
+        assert_ne!(pair[0].of("spanId"), pair[1].of("spanId"));
+    }
+
+    // Of a trace that is not recorded the backend is told at each try, and nobody else.
+    let (to, mut told) = answering_in_turn(&[BUSY, OK]).await;
+    let mut world = World::to(json!({"url": to, "retry": {}})).await;
+    assert_eq!(world.ask("/open", &format!("traceparent: 00-{TRACE}-{PARENT}-00\r\n")).await.status(), "200");
+    for _ in 0..2 {
+        assert!(!told.recv().await.unwrap().unwrap().sampled);
+    }
+    world.nothing_told().await;
+}
+
+#[tokio::test]
+async fn what_is_sent_again_without_a_rule_is_a_span_too() {
+    // By the connection of the first request, which is closed when the second comes.
+    let (to, mut told) = answering_in_turn(&[OK, "", OK]).await;
+    let mut world = World::start(to, json!({})).await;
+    assert_eq!(world.ask("/open", "").await.status(), "200");
+    world.call(1).await;
+    assert_eq!(world.ask("/open", "").await.status(), "200");
+    let (_, clients) = world.call(2).await;
+    assert_eq!(said(&clients[0]), (Value::Null, Value::Null, json!("101505")));
+    assert_eq!(said(&clients[1]), (json!("1"), json!("200"), Value::Null));
+    told.recv().await;
+    for client in clients {
+        assert_eq!(client.of("spanId"), format!("{:016x}", told.recv().await.unwrap().unwrap().span));
+    }
+
+    // To a backend that wants to know who asks.
+    let (to, mut told) = answering_in_turn(&[
+        "HTTP/1.1 401 Who\r\nWWW-Authenticate: Digest realm=\"r\", nonce=\"n\", qop=\"auth\"\r\nContent-Length: 0\r\n\r\n",
+        OK,
+    ])
+    .await;
+    let security = json!({"type": "digest", "username": "ann", "password": "secret"});
+    let mut world = World::to(json!({"url": to, "security": security})).await;
+    assert_eq!(world.ask("/open", "").await.status(), "200");
+    let (_, clients) = world.call(2).await;
+    assert_eq!(said(&clients[0]), (Value::Null, json!("401"), json!("401")));
+    assert_eq!(said(&clients[1]), (json!("1"), json!("200"), Value::Null));
+    for client in clients {
+        assert_eq!(client.of("spanId"), format!("{:016x}", told.recv().await.unwrap().unwrap().span));
+    }
+}
+
+/// A tower layer that asks twice.
+struct Twice;
+
+impl Provide<Link> for Twice {
+    const NAME: &'static str = "twice";
+    type Config = BTreeMap<String, String>;
+    async fn build(_: Self::Config, _: &Parts) -> Result<Link, BuildError> {
+        let layer = tower::layer::layer_fn(|route: Route| {
+            tower::service_fn(move |request: Request<Body>| {
+                let route = route.clone();
+                async move {
+                    let (head, _) = request.into_parts();
+                    let copy = || Request::from_parts(head.clone(), Body::empty());
+                    drop(route.call(copy()).await);
+                    Ok::<_, apim_core::BoxError>(route.call(copy()).await)
+                }
+            })
+        });
+        Ok(Link::layer(layer).named("twice"))
+    }
+}
+
+#[tokio::test]
+async fn each_try_of_a_tower_layer_is_a_span_too() {
+    let (to, mut told) = answering_in_turn(&[BUSY, OK]).await;
+    let adjust = |builder: Builder| builder.links(builtin::links().with::<Twice>());
+    let api = json!({"url": to});
+    let mut world = World::of_api(
+        json!({"endpoints": {"production": api}, "handlers": [{"use": "twice"}]}),
+        json!({}),
+        adjust,
+        |_| {},
+    )
+    .await;
+    assert_eq!(world.ask("/open", "").await.status(), "200");
+    let (_, clients) = world.call(2).await;
+    assert_eq!(said(&clients[0]), (Value::Null, json!("503"), json!("503")));
+    assert_eq!(said(&clients[1]), (json!("1"), json!("200"), Value::Null));
+    for client in clients {
+        assert_eq!(client.of("spanId"), format!("{:016x}", told.recv().await.unwrap().unwrap().span));
+    }
+}
+
+#[tokio::test]
+async fn a_call_whose_client_has_gone_is_told_with_what_was_asked() {
+    let (told, mut asked) = mpsc::unbounded_channel();
+    let silent = backend(move |_, mut wire| {
+        let told = told.clone();
+        async move {
+            wire.next().await;
+            let _ = told.send(());
+            wire.next().await;
+        }
+    });
+    let mut world = World::start(format!("http://{}", silent.await), json!({})).await;
+    world.client.send("GET /petstore/1.0.0/open HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    asked.recv().await.unwrap();
+    world.client = Wire::connect(world.running.address).await;
+    let (server, clients) = world.call(1).await;
+    assert_eq!((server.is_error(), server.has("http.response.status_code")), (false, Value::Null));
+    assert_eq!(said(&clients[0]), (Value::Null, Value::Null, json!("_OTHER")));
+}
+
+#[tokio::test]
+async fn a_request_that_leads_to_no_api_has_a_span_by_which_it_is_found() {
+    let mut world = World::start("http://127.0.0.1:1".to_owned(), json!({})).await;
+    let told = format!("traceparent: 00-{TRACE}-{PARENT}-01\r\n");
+    for (request, status, stage, code) in [
+        (format!("PATCH /nowhere HTTP/1.1\r\nHost: a\r\n{told}\r\n"), "404", "router", "404"),
+        (format!("BREW /a/..%2fb HTTP/1.1\r\nHost: a\r\n{told}\r\n"), "400", "router", "400"),
+        (format!("GET /petstore/1.0.0/open HTTP/1.1\r\n{told}\r\n"), "400", "server", "400"),
+        (
+            format!(
+                "POST /petstore/1.0.0/open HTTP/1.1\r\nHost: a\r\n{told}Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+            ),
+            "400",
+            "server",
+            "400",
+        ),
+        (format!("CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n{told}\r\n"), "405", "server", "405"),
+    ] {
+        let mut client = Wire::connect(world.running.address).await;
+        let got = client.ask(&request).await;
+        assert_eq!(got.status(), status, "{request}");
+        let span = world.span().await;
+        assert_eq!((span.of("traceId"), span.of("parentSpanId")), (TRACE, PARENT), "{request}");
+        assert_eq!(span.has("http.response.status_code"), status, "{request}");
+        assert_eq!((span.has("apim.stage"), span.has("apim.fault.code")), (json!(stage), json!(code)));
+        assert_eq!(span.has("apim.request_id"), got.header("x-request-id").unwrap());
+        assert!(!span.is_error() && span.0["kind"] == 2, "what callers do wrong is no error of ours");
+        let sent = request.split(' ').next().unwrap();
+        let (method, other) = if sent == "BREW" { ("_OTHER", json!(sent)) } else { (sent, Value::Null) };
+        assert_eq!(
+            (span.has("http.request.method"), span.has("http.request.method_original")),
+            (json!(method), other)
+        );
+    }
+
+    // Nobody records what its beginner does not, and what is no request has no span.
+    let mut client = Wire::connect(world.running.address).await;
+    let unrecorded = format!("traceparent: 00-{TRACE}-{PARENT}-00\r\n");
+    assert_eq!(
+        client.ask(&format!("GET /nowhere HTTP/1.1\r\nHost: a\r\n{unrecorded}\r\n")).await.status(),
+        "404"
+    );
+    assert_eq!(client.ask(&format!("GET /nowhere HTTP/1.1\r\n{unrecorded}\r\n")).await.status(), "400");
+    let mut client = Wire::connect(world.running.address).await;
+    assert_eq!(client.ask("GET /a b HTTP/1.1\r\nHost: a\r\n\r\n").await.status(), "400");
+    world.ask("/pets?last", &told).await;
+    assert_eq!(world.span().await.has("url.path"), "/petstore/1.0.0/pets");
+}
+
+#[tokio::test]
+async fn a_request_that_is_shed_has_a_span_that_says_so() {
+    let full = |config: &mut ServerConfig| (config.limits.requests, config.shedding) = (0, None);
+    let endpoint = json!({"url": "http://127.0.0.1:1"});
+    let mut world = World::of(endpoint, json!({}), |builder| builder, full).await;
+    let got = world.ask("/open", &format!("traceparent: 00-{TRACE}-{PARENT}-00\r\n")).await;
+    assert_eq!(got.status(), "503");
+    let got = world.ask("/open", &format!("traceparent: 00-{TRACE}-{PARENT}-01\r\n")).await;
+    assert_eq!(got.status(), "503");
+    let span = world.span().await;
+    assert_eq!((span.of("traceId"), span.of("parentSpanId")), (TRACE, PARENT));
+    assert_eq!(span.has("http.response.status_code"), "503");
+    assert_eq!((span.has("apim.stage"), span.has("error.type")), (json!("server"), json!("503")));
+    assert!(span.is_error());
 }
 
 #[tokio::test]
