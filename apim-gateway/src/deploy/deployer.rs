@@ -205,7 +205,7 @@ impl Memory {
                 refused(subject(api), taken)
             });
         }
-        match self.build(view, api).await {
+        match self.build(view, api, before).await {
             Ok(deployed) => view.update(Update::Deploy(Arc::new(deployed))),
             Err(error) => {
                 if let Some(deployed) = before
@@ -219,8 +219,17 @@ impl Memory {
         Ok(())
     }
 
-    async fn build(&mut self, view: &View, api: &Arc<Api>) -> Result<Deployed, BuildError> {
-        let site = Arc::new(Site::new(api)?);
+    async fn build(
+        &mut self,
+        view: &View,
+        api: &Arc<Api>,
+        before: Option<&Arc<Deployed>>,
+    ) -> Result<Deployed, BuildError> {
+        let site = Site::new(api)?;
+        let site = Arc::new(match before {
+            Some(before) => site.after(before.site()),
+            None => site,
+        });
         free(view, site.bases(), &api.id).inspect_err(|_| self.waiting.push(site.clone()))?;
         self.chain.build(site).await
     }

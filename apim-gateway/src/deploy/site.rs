@@ -101,6 +101,12 @@ impl Site {
         })
     }
 
+    /// With what the revision before has learned of backends that both have.
+    pub(super) fn after(self, before: &Self) -> Self {
+        let known = before.known.hand_on(&before.api.endpoints, &self.api.endpoints);
+        Self { known, ..self }
+    }
+
     /// The API that a request was routed to.
     ///
     /// # Errors

@@ -147,6 +147,16 @@ impl Group {
         })
     }
 
+    /// Takes over how the members stand that another has, too.
+    pub(super) fn take_over(&mut self, akin: &Self) {
+        for member in &mut self.members {
+            if let Some(known) = akin.members.iter().find(|known| known.address.url == member.address.url) {
+                member.standing = known.standing.copied(&self.crew);
+                member.well = AtomicBool::new(known.well.load(Relaxed));
+            }
+        }
+    }
+
     /// Where it leads, if it may be had in common: there is nothing to be learned of it, and nothing of its own.
     pub(super) fn in_common(&self) -> Option<&str> {
         let alone = self.plain && self.retry.is_none() && self.security.is_none();

@@ -23,6 +23,7 @@ use url::form_urlencoded;
 
 use super::Inner;
 use super::group::Group;
+use super::known::Former;
 use super::security::sigv4::{Signed, Signer};
 use crate::rescue::date;
 use crate::router::Template;
@@ -54,6 +55,7 @@ impl Functions {
         endpoint: &Endpoint,
         api: &Api,
         upstream: &Inner,
+        former: Option<Former>,
     ) -> Result<Self, BuildError> {
         let wrong = |path: &str, why: &str| BuildError::at(format!("lambda.{path}"), why.to_owned());
         let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
@@ -66,7 +68,10 @@ impl Functions {
         let usual = || format!("https://lambda.{}.amazonaws.com", lambda.region);
         let url = lambda.url.clone().unwrap_or_else(usual);
         let single = Endpoint { url, lambda: None, dynamic: None, ..endpoint.clone() };
-        let group = Group::new(&single, upstream).map_err(|error| error.within("lambda"))?;
+        let group = match former {
+            Some(Former::Same(group)) => group,
+            _ => Arc::new(Group::new(&single, upstream).map_err(|error| error.within("lambda"))?),
+        };
         let host = group.members[0].address.authority.to_string();
         let targets = api.operations.iter().enumerate().map(|(index, operation)| {
             let at = |why: String| BuildError::at(format!("operations[{index}].function"), why);
@@ -75,7 +80,7 @@ impl Functions {
             Target::new(function, template).map_err(at)
         });
         Ok(Self {
-            group: Arc::new(group),
+            group,
             host,
             targets: targets.collect::<Result<_, _>>()?,
             signer: Signer {

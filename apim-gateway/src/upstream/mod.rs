@@ -198,6 +198,10 @@ impl Upstream {
 
     /// Resolves an endpoint, if this gateway can reach it.
     fn resolve(&self, endpoint: &Endpoint) -> Result<Arc<Group>, BuildError> {
+        self.group(endpoint).map(|group| self.0.alike.one_of(group))
+    }
+
+    fn group(&self, endpoint: &Endpoint) -> Result<Group, BuildError> {
         let group = Group::new(endpoint, &self.0)?;
         let secure = group.members.iter().map(|member| &member.address).find(|address| address.secure);
         match secure {
@@ -205,13 +209,17 @@ impl Upstream {
                 let why = format!("{} needs TLS, which this gateway was not given", address.url);
                 Err(BuildError::at("", why))
             }
-            _ => Ok(self.0.alike.one_of(group)),
+            _ => Ok(group),
         }
     }
 
-    /// Resolves an endpoint, and checks the health of its members from now on.
-    fn begin(&self, endpoint: &Endpoint) -> Result<Arc<Group>, BuildError> {
-        let group = self.resolve(endpoint)?;
+    /// Resolves an endpoint, with what is known of its members, and checks their health from now on.
+    fn begin(&self, endpoint: &Endpoint, akin: Option<&Group>) -> Result<Arc<Group>, BuildError> {
+        let mut group = self.group(endpoint)?;
+        if let Some(akin) = akin {
+            group.take_over(akin);
+        }
+        let group = self.0.alike.one_of(group);
         self.0.checks.watch(&group)?;
         Ok(group)
     }

@@ -10,7 +10,7 @@ use super::Upstream;
 use super::call::Call;
 use super::dynamic::{Chosen, Dynamics};
 use super::group::{Group, Wait};
-use super::known::Known;
+use super::known::{Former, Known};
 use super::lambda::Functions;
 use super::{mock, pool::Own};
 
@@ -46,7 +46,10 @@ impl Side {
                 return Err(BuildError::at("", why));
             }
             (Some(lambda), _) => {
-                Way::Functions(Box::new(Functions::new(lambda, endpoint, api, &upstream.0)?))
+                let former = known.former(name, &upstream.0);
+                let functions = Functions::new(lambda, endpoint, api, &upstream.0, former)?;
+                known.remember(name, &functions.group);
+                Way::Functions(Box::new(functions))
             }
             (None, true) => {
                 check_examples(api)?;
@@ -54,8 +57,12 @@ impl Side {
             }
             (None, false) if !named && dynamic.is_some() => Way::Nowhere,
             (None, false) => {
-                let begin = || upstream.begin(&Endpoint { dynamic: None, ..endpoint.clone() });
-                let group = known.group(name, &upstream.0).map_or_else(begin, Ok)?;
+                let begin = |akin| upstream.begin(&Endpoint { dynamic: None, ..endpoint.clone() }, akin);
+                let group = match known.former(name, &upstream.0) {
+                    Some(Former::Same(group)) => group,
+                    Some(Former::Akin(akin)) => begin(Some(&*akin))?,
+                    None => begin(None)?,
+                };
                 known.remember(name, &group);
                 Way::Backends(group)
             }

@@ -63,6 +63,11 @@ impl Crew {
         self.out.fetch_update(AcqRel, Acquire, |out| (out < most).then_some(out + 1)).is_ok()
     }
 
+    /// One that has joined is out already.
+    fn is_without_one(&self) {
+        self.out.fetch_add(1, AcqRel);
+    }
+
     fn take_back(&self) {
         self.out.fetch_sub(1, AcqRel);
     }
@@ -87,7 +92,7 @@ pub(super) struct Standing {
 }
 
 /// What must be remembered of failures.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct Record {
     in_a_row: u32,
     /// Failures that the suspension was patient with.
@@ -102,7 +107,7 @@ struct Record {
 }
 
 /// Calls within the breaker's window.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct Window {
     began: u64,
     calls: u32,
@@ -129,6 +134,20 @@ impl Standing {
     /// When it may be called again.
     pub(super) fn closed_until(&self) -> u64 {
         self.until.load(Acquire)
+    }
+
+    /// The same of the same member in another crew.
+    pub(super) fn copied(&self, crew: &Crew) -> Self {
+        // Held while the others are read: who learns holds it, too.
+        let record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        if record.ejected {
+            crew.is_without_one();
+        }
+        Self {
+            until: AtomicU64::new(self.until.load(Acquire)),
+            troubled: AtomicBool::new(self.troubled.load(Acquire)),
+            record: Mutex::new(record.clone()),
+        }
     }
 
     /// Learns what became of a call.
@@ -357,6 +376,28 @@ mod tests {
         let probe = one.admit(301).unwrap();
         one.learn(Fate::Good, probe, &rules(), &crew, 301);
         assert!(fail(&other, 302) && !fail(&other, 303), "there is room for it now");
+    }
+
+    #[test]
+    fn a_member_that_joins_another_crew_stands_there_as_it_did() {
+        let rule = Ejection { failures: 2, base_ms: 100, max_ms: 1_000, max_percent: 50 };
+        let rules = Rules { ejection: Some(rule), ..Rules::default() };
+        let fail = |standing: &Standing, crew: &Crew, now| match standing.admit(now) {
+            Some(admitted) => {
+                standing.learn(Fate::Failing, admitted, &rules, crew, now);
+                true
+            }
+            None => false,
+        };
+        let (before, crew) = (Crew::of(2), Crew::of(2));
+        let (one, other) = (Standing::default(), Standing::default());
+        assert!(fail(&one, &before, 1) && fail(&one, &before, 1));
+        let one = one.copied(&crew);
+        assert!(!fail(&one, &crew, 100));
+        assert!((0..3).all(|_| fail(&other, &crew, 100)), "half of two are out already");
+        let probe = one.admit(101).unwrap();
+        one.learn(Fate::Good, probe, &rules, &crew, 101);
+        assert!(fail(&other, &crew, 102) && !fail(&other, &crew, 103), "there is room for it now");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use apim_core::model::Api;
 use apim_core::{Change, Event, Revision, Timestamp};
 use benches::end_to_end::{Backend, Running, Scenario, request, snapshot};
 use benches::issuer::Issuer;
+use serde_json::json;
 
 use super::HEAP;
 
@@ -44,14 +45,18 @@ fn an_api_that_is_deployed_ten_times_as_often_takes_no_more_memory() {
         _ => None,
     });
     let mut api = api.unwrap();
+    let url = api["endpoints"]["production"]["url"].clone();
     let running = Running::start(first, |_| {});
     let request = request(&format!("Authorization: Bearer {}\r\n", issuer.token("client", 0)));
     let mut client = TcpStream::connect(running.address).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let mut warm = 0;
     for deployment in 1..=DEPLOYMENTS {
-        // Each differs in what a call has to do with, so that nothing is taken over from the last.
+        // Each differs in what a call has to do with, so that nothing of it is taken over from the last.
         api["endpoints"]["production"]["url"] = format!("http://{}/v{deployment}", backend.address).into();
+        // And one of which something is learned, and taken over.
+        let timeout = 1_000 + deployment;
+        api["endpoints"]["sandbox"] = json!({"url": url, "suspension": {}, "timeout_ms": timeout});
         api["operations"][0]["path"] = format!("/pets/{{id_{deployment}}}").into();
         let revised: Arc<Api> = serde_json::from_value(api.clone()).unwrap();
         let change = Change::ApiDeployed(revised);

@@ -13,6 +13,7 @@ mod mutual;
 pub(crate) mod page;
 mod panics;
 mod reconfigured;
+mod redeployed;
 mod routing;
 mod sockets;
 #[cfg(feature = "otel")]
