@@ -199,7 +199,8 @@
 //!
 //! An unknown name, an unknown key, a value that does not fit, and what `build` refuses: each refuses the start (or the
 //! deployment of the API) and says where it stands, as `gateway.handlers[9].user-quota.calls: …`.
-//! What an API is refused for stands in the report that `Gateway::load` and `Gateway::apply` return: look at it.
+//! What an API is refused for stands in the report that `Gateway::load`, `Gateway::apply` and `Gateway::change` return:
+//! look at it.
 //! `Gateway::builder()….schema::<config::File>()` is the JSON Schema of the file, with everything installed.
 //!
 //! # What to know
@@ -236,6 +237,11 @@
 //! | `lifetimes do not match method in trait` | `#[async_trait]` on a `Handler`, or none on a `Mediator` | plain `async fn` for handlers, `#[apim_core::async_trait]` for mediators |
 //! | `` `?` couldn't convert the error to `Fault` `` | an error of another library | `use apim_core::OrFault`, `.fault(fault::INTERNAL)?` |
 //! | `` `?` couldn't convert the error to `BuildError` `` | the same, in `build` | `use apim_core::AtKey`, `.at_key("key")?` |
+//! | `at_key` or `fault` exists, `` but its trait bounds were not satisfied `` | a `Box<dyn Error>`, which no other thread may have | `Box<dyn Error + Send + Sync>` |
+//! | ``expected `Link`, found `X` `` in `build` | the handler itself instead of a link | `Ok(Link::handler(X))`, `Link::filter`, `Link::prompt` |
+//! | ``expected `Arc<dyn Mediator>`, found `X` `` in `build` | the same of a mediator | `Ok(Arc::new(X))` |
+//! | `` `X` is nothing that can be plugged in`` | `Provide<X>` instead of what is made | `Provide<Link>`, `Provide<Arc<dyn Mediator>>` |
+//! | ``found future``, or ``` `await` is only allowed inside `async` functions ``` | a filter that waits | a `Handler`, or a `Prompt` |
 //!
 //! Examples, each a package with its tests: `custom-handler`, `custom-mediator`, `custom-format`, `custom-key-manager`,
 //! `tower-layer`, `mount-in-axum` and `mount-in-hyper`, in the folder `examples`.

@@ -94,6 +94,9 @@
 //! ```
 //!
 //! `route_service` keeps the path, so the contexts of APIs begin with `/api`; `nest_service` takes `/api` off.
+//!
+//! What is served can change while it is: [`Gateway::change`] deploys an API, or takes one away, from any clone of the
+//! gateway, as a route of the service's own may hold one.
 
 pub mod access_log;
 mod address;

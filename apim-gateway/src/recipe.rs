@@ -199,6 +199,6 @@ async fn one(
 
 /// An API to try the links on.
 fn probe() -> Result<Arc<Api>, BuildError> {
-    let probe = serde_json::json!({ "name": "probe", "version": "1", "context": "/probe" });
+    let probe = serde_json::json!({ "id": "probe", "name": "probe", "version": "1", "context": "/probe" });
     serde_json::from_value(probe).map(Arc::new).map_err(|error| BuildError::at("", error))
 }

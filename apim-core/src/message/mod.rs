@@ -249,16 +249,6 @@ impl<H: Head> Message<H> {
         Ok(())
     }
 
-    /// Ends the message, having [written](Self::write) it.
-    ///
-    /// # Errors
-    ///
-    /// As [`write`](Self::write).
-    pub fn finish(mut self, formats: &Formats) -> Result<(H, Body), ContentError> {
-        self.write(formats)?;
-        Ok(self.into_parts(formats))
-    }
-
     /// Takes it apart without formatting: a changed payload travels on in the body.
     pub fn into_parts(self, formats: &Formats) -> (H, Body) {
         let body = self.content.into_body(&self.head, formats);

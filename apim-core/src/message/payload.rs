@@ -23,11 +23,24 @@ pub enum Payload {
     Text(String),
     /// Bytes that nobody looks into.
     Binary(Bytes),
-    /// What a builder of another crate made.
+    /// What a builder of another crate made; [`other`](Self::other) gets it back.
     Other(Box<dyn Custom>),
 }
 
-/// A payload of another crate's making; its formatter gets it back by downcasting.
+/// A payload of another crate's making: any type of its own. Whoever knows the type gets it back by
+/// [`Payload::other`].
+///
+/// ```
+/// use apim_core::Payload;
+///
+/// #[derive(Debug)]
+/// struct Lines(Vec<String>);
+///
+/// let mut payload = Payload::Other(Box::new(Lines(vec!["one".into()])));
+/// payload.other_mut::<Lines>().unwrap().0.push("two".into());
+/// assert_eq!(payload.other::<Lines>().unwrap().0, ["one", "two"]);
+/// assert!(payload.other::<String>().is_none());
+/// ```
 pub trait Custom: Any + fmt::Debug + Send + Sync {}
 
 impl<T: Any + fmt::Debug + Send + Sync> Custom for T {}
@@ -82,5 +95,18 @@ impl Payload {
             Self::Binary(_) => "binary data",
             Self::Other(_) => "a custom payload",
         }
+    }
+
+    /// What a builder of another crate made, if it is of this type.
+    pub fn other<T: Custom>(&self) -> Option<&T> {
+        // The content is asked for, since a box is `Any` as well, and of no type that anybody looks for.
+        let Self::Other(other) = self else { return None };
+        (&**other as &dyn Any).downcast_ref()
+    }
+
+    /// The same, to be changed.
+    pub fn other_mut<T: Custom>(&mut self) -> Option<&mut T> {
+        let Self::Other(other) = self else { return None };
+        (&mut **other as &mut dyn Any).downcast_mut()
     }
 }

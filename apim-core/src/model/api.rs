@@ -9,12 +9,13 @@ use crate::registry::{Entry, HandlerEntry, MediatorEntry};
 
 /// One version of an API, complete enough to route, authorise and limit its calls.
 ///
-/// Built by the control plane from a revision, or written by hand in a gateway's folder of API files, where
-/// only `name`, `version` and `context` are needed.
+/// Built by the control plane from a revision, read from JSON by a program that embeds a gateway, or written by hand
+/// in a gateway's folder of API files, where only `name`, `version` and `context` are needed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Api {
-    /// Identifies the API over all its revisions. In a hand-written file it defaults to `name:version`.
+    /// Identifies the API over all its revisions: what is deployed under an id takes the place of what was. An API
+    /// without one is refused; a file in a gateway's folder may leave it out, and has `name:version` then.
     #[serde(default = "unnamed")]
     pub id: ApiId,
     /// The tenant that owns it.

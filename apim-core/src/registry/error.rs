@@ -6,7 +6,8 @@ use crate::BoxError;
 
 /// Why something could not be built: where, and what is wrong.
 ///
-/// In a `build`, [`AtKey::at_key`] makes one of any error.
+/// In a `build`, [`AtKey::at_key`] makes one of any error, and `?` one of a `Box<dyn Error + Send + Sync>`, which says
+/// no key.
 #[derive(Debug)]
 pub struct BuildError {
     path: String,
@@ -56,6 +57,13 @@ impl fmt::Display for BuildError {
 impl std::error::Error for BuildError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.error.source()
+    }
+}
+
+// The compiler shows the next line to whoever writes `?` on an error of another type.
+impl From<BoxError> for BuildError /* other errors: .at_key("key")? of AtKey */ {
+    fn from(error: BoxError) -> Self {
+        Self::at("", error)
     }
 }
 

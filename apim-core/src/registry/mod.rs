@@ -86,7 +86,7 @@ pub use schema::{FileSchema, FormatEntry, HandlerEntry, MediatorEntry, Transport
     label = "has no `NAME`, no `Config` and no `build` that makes a `{T}`",
     note = "write `impl Provide<{T}> for {Self}`: its `NAME` in files, its `Config`, and `async fn build`"
 )]
-pub trait Provide<T>: 'static {
+pub trait Provide<T: Named>: 'static {
     /// The name it goes by in configuration; kebab-case.
     const NAME: &'static str;
 
@@ -99,7 +99,8 @@ pub trait Provide<T>: 'static {
     /// # Errors
     ///
     /// [`BuildError`], which refuses the deployment and names the place.
-    fn build(config: Self::Config, parts: &Parts) -> impl Future<Output = Result<T, BuildError>> + Send;
+    // The compiler shows the next line to whoever writes another signature.
+    fn build(config: Self::Config, parts: &Parts) -> impl Future<Output = Result<T, BuildError>> + Send; // async fn
 }
 
 /// Everything of one kind that can be plugged in.
@@ -261,7 +262,13 @@ fn make<T: Named, P: Provide<T>>(config: Value, parts: &Parts) -> BoxFuture<'_, 
     })
 }
 
-/// What can be told its name.
+/// What can be plugged in: a thing that [`Provide`] makes, and that can be told its name.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is nothing that can be plugged in",
+    label = "nothing that `Provide` makes",
+    note = "what is plugged in is a `Link` for handlers, filters and layers, an `Arc<dyn Mediator>`, a `Format`, or an \
+            `Arc<dyn TokenVerifier>`: write `impl Provide<Link> for …`"
+)]
 pub trait Named: Sized {
     /// Takes the name; the default has no use for it.
     #[must_use]

@@ -64,8 +64,9 @@ fn message(body: Body, media_type: &str) -> Message<request::Parts> {
     Message::new(head, body)
 }
 
-async fn whole(message: Message<request::Parts>, formats: &Formats) -> String {
-    let (_, body) = message.finish(formats).unwrap();
+async fn whole(mut message: Message<request::Parts>, formats: &Formats) -> String {
+    message.write(formats).unwrap();
+    let (_, body) = message.into_parts(formats);
     String::from_utf8(body.collect().await.unwrap().to_bytes().into()).unwrap()
 }
 
@@ -129,8 +130,8 @@ fn a_more_precise_media_type_stays_when_the_body_is_written_again() {
         let mut message = message("{}".into(), before);
         run(async {
             message.payload_mut(&formats).await.unwrap();
-            let (head, _) = message.finish(&formats).unwrap();
-            assert_eq!(head.headers[CONTENT_TYPE], after);
+            message.write(&formats).unwrap();
+            assert_eq!(message.head().headers[CONTENT_TYPE], after);
         });
     }
 }
@@ -220,7 +221,7 @@ fn a_body_that_was_given_up_half_way_is_never_taken_for_a_whole_one() {
     run(async {
         assert!(matches!(message.bytes(&formats).await, Err(ContentError::TooLarge { .. })));
         assert!(matches!(message.payload(&formats).await, Err(ContentError::Broken(_))));
-        let (_, body) = message.finish(&formats).unwrap();
+        let (_, body) = message.into_parts(&formats);
         assert!(body.collect().await.is_err());
     });
 }
@@ -290,7 +291,7 @@ fn a_format_that_cannot_hold_the_payload_is_an_error_before_anything_leaves() {
     let formats = Formats::default().with("application/json", Json::default());
     let mut message = message("{}".into(), "application/json");
     message.set_payload(Payload::Text("hello".into()), HeaderValue::from_static("application/json"));
-    let error = message.finish(&formats).unwrap_err();
+    let error = message.write(&formats).unwrap_err();
     assert_eq!(error.to_string(), "text cannot be written as JSON");
 }
 

@@ -1,4 +1,5 @@
 //! says: `?` couldn't convert the error to `BuildError`
+//! says: other errors: .at_key("key")? of AtKey
 use apim_core::{BuildError, Filter, Link, Parts, Provide};
 
 struct Stamp;

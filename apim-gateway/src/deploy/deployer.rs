@@ -119,22 +119,33 @@ impl Deployer {
 
     /// Brings one event into force. One that is in force already does nothing.
     pub(crate) async fn apply(&self, event: Event) -> Report {
+        self.advance(Some(event.revision), event.change).await
+    }
+
+    /// Brings a change into force that nobody has numbered.
+    pub(crate) async fn change(&self, change: Change) -> Report {
+        self.advance(None, change).await
+    }
+
+    /// Brings a change into force as this revision, or as the next.
+    async fn advance(&self, revision: Option<Revision>, change: Change) -> Report {
         let memory = &mut *self.memory.lock().await;
         let former = self.current.load().clone();
+        let revision = revision.unwrap_or_else(|| former.revision().next());
         let mut report = Report { revision: former.revision(), refused: Vec::new() };
-        if event.revision <= former.revision() {
+        if revision <= former.revision() {
             return report;
         }
         let mut view = View::clone(&former);
-        let of_apis = matches!(event.change, Change::ApiDeployed(_) | Change::ApiUndeployed(_));
-        if let Err(refused) = memory.bring(&mut view, &former, event.change).await {
+        let of_apis = matches!(change, Change::ApiDeployed(_) | Change::ApiUndeployed(_));
+        if let Err(refused) = memory.bring(&mut view, &former, change).await {
             report.refuse(refused);
         }
         if of_apis {
             memory.let_in(&mut view, &mut report).await;
         }
-        view.stands_at(event.revision);
-        report.revision = event.revision;
+        view.stands_at(revision);
+        report.revision = revision;
         self.swap(&mut memory.retired, view);
         report
     }

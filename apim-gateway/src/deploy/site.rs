@@ -59,6 +59,10 @@ impl Site {
     ///
     /// The place in the API, and the rule that is broken.
     pub fn new(source: &Arc<Api>) -> Result<Self, BuildError> {
+        // All that have none would be revisions of one API, of which the last is served.
+        if source.id.is_empty() {
+            return Err(BuildError::at("id", "it is empty; each API has one of its own"));
+        }
         let api = with_operations(source);
         if api.operations.len() > MOST_OPERATIONS {
             return Err(BuildError::at("operations", format!("there are more than {MOST_OPERATIONS}")));

@@ -113,7 +113,7 @@ mod tests {
         {
             convert::xml_to_json(&document);
         }
-        message.finish(&formats).map(drop)
+        message.write(&formats)
     }
 
     #[tokio::test]

@@ -13,7 +13,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use apim_core::event::{Event, Revision};
+use apim_core::event::{Change, Event, Revision};
 use apim_core::fault::Rescue;
 use apim_core::unwind::{self, Panicked};
 use apim_core::{
@@ -221,8 +221,39 @@ impl Gateway {
     }
 
     /// Brings one change into force. When this returns, every request that comes sees it.
+    ///
+    /// An event that is not newer than what is in force is in force already, and does nothing. A program that makes
+    /// the changes itself, instead of hearing of them, leaves the numbers to [`change`](Self::change).
     pub async fn apply(&self, event: Event) -> Report {
         self.0.deployer.apply(event).await
+    }
+
+    /// Brings a change of this program's own into force, as the revision after the present one; whoever else does so
+    /// at the same time gets another. When this returns, every request that comes sees it.
+    ///
+    /// Not beside [`follow`](Self::follow): the source's next event would have the number that is given here, and be
+    /// taken for one that is in force already.
+    ///
+    /// ```
+    /// use apim_core::{Change, Snapshot};
+    /// use apim_gateway::Gateway;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// let gateway = Gateway::builder().build().await.unwrap();
+    /// gateway.load(Snapshot::default()).await; // nothing yet, but from now on it is ready
+    /// let pets = serde_json::from_value(serde_json::json!({
+    ///     "id": "pets", "name": "PetStore", "version": "1.0.0", "context": "/petstore",
+    ///     "endpoints": {"production": {"url": "http://127.0.0.1:8080"}},
+    /// })).unwrap();
+    /// let report = gateway.change(Change::ApiDeployed(pets)).await;
+    /// for refused in &report.refused {
+    ///     eprintln!("{refused}"); // API PetStore:1.0.0 (pets): request[0].set-haeder: …
+    /// }
+    /// assert_eq!(report.revision, gateway.revision());
+    /// # });
+    /// ```
+    pub async fn change(&self, change: Change) -> Report {
+        self.0.deployer.change(change).await
     }
 
     /// Brings another configuration into force, for requests that begin from then on; those in flight keep the one

@@ -80,7 +80,7 @@ impl Bench {
 
 fn api(lists: Value) -> Api {
     let mut api = json!({
-        "name": "pets", "version": "1", "context": "/pets",
+        "id": "pets", "name": "pets", "version": "1", "context": "/pets",
         "operations": [{"method": "*", "path": "/pets/{id}"}],
     });
     api.as_object_mut().unwrap().extend(lists.as_object().unwrap().clone());

@@ -74,6 +74,48 @@ async fn who_waits_for_a_place_is_forgotten_with_what_asked_for_it() {
     assert_eq!((serves(&bench), bench.gateway.current().load().len()), (None, 1));
 }
 
+#[tokio::test]
+async fn an_api_without_an_id_is_refused_since_the_next_one_would_replace_it() {
+    let bench = Bench::new().await;
+    let report = bench.apply(deployed(json!({"id": "", "context": "/nameless"}))).await;
+    assert_eq!(
+        report.refused[0].to_string(),
+        "API PetStore:1.0.0: id: it is empty; each API has one of its own"
+    );
+}
+
+#[tokio::test]
+async fn a_program_changes_what_is_served_from_wherever_it_likes() {
+    let bench = Bench::new().await;
+    let before = bench.gateway.revision();
+    let changes = (0..8).map(|number| {
+        let (gateway, id) = (bench.gateway.clone(), format!("own-{number}"));
+        tokio::spawn(async move {
+            let report =
+                gateway.change(deployed(json!({"id": id.clone(), "context": format!("/{id}")}))).await;
+            assert!(report.refused.is_empty(), "{report:?}");
+            report.revision.0
+        })
+    });
+    let mut numbers = Vec::new();
+    for change in changes.collect::<Vec<_>>() {
+        numbers.push(change.await.unwrap());
+    }
+    numbers.sort_unstable();
+    assert_eq!(numbers, (before.0 + 1..=before.0 + 8).collect::<Vec<_>>());
+    for number in 0..8 {
+        assert_eq!(bench.get(&format!("/own-{number}/1.0.0/open"), &[]).await.status, 200);
+    }
+    let old = Event {
+        revision: before.next(),
+        at: Timestamp::default(),
+        change: Change::ApiUndeployed("own-0".into()),
+    };
+    let report = bench.gateway.apply(old).await;
+    assert_eq!((report.revision.0, bench.gateway.revision().0), (before.0 + 8, before.0 + 8));
+    assert_eq!(bench.get("/own-0/1.0.0/open", &[]).await.status, 200);
+}
+
 /// Who serves the pet store's place.
 fn serves(bench: &Bench) -> Option<String> {
     let view = bench.gateway.current().load();

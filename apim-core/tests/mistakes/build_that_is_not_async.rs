@@ -1,0 +1,19 @@
+//! says: `Result<Link, BuildError>` is not a future
+//! says: // async fn
+use apim_core::{BuildError, Filter, Link, Parts, Provide};
+
+struct Stamp;
+impl Filter for Stamp {}
+
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+struct Nothing {}
+
+impl Provide<Link> for Stamp {
+    const NAME: &'static str = "stamp";
+    type Config = Nothing;
+    fn build(_: Nothing, _: &Parts) -> Result<Link, BuildError> {
+        Ok(Link::filter(Stamp))
+    }
+}
+
+fn main() {}
