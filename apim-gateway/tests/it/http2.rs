@@ -4,9 +4,11 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
 
 use apim_gateway::transport::certificates;
 use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
 use http::{Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
@@ -193,6 +195,37 @@ async fn a_certificate_for_another_name_is_not_trusted() {
 }
 
 #[tokio::test]
+async fn a_body_of_a_stream_is_bounded_in_size_and_time_as_any_other() {
+    let backend = backend(|_, mut wire| async move {
+        while wire.next().await.is_some() {
+            wire.send(OK).await;
+        }
+    })
+    .await;
+    let mut plan = Plan::to(format!("http://{backend}"));
+    plan.server.limits.body_bytes = 10;
+    plan.server.limits.body_timeout = Duration::from_millis(300);
+    let gateway = plan.start();
+    let tcp = TcpStream::connect(gateway.http()).await.unwrap();
+    let builder = http2::Builder::new(TokioExecutor::new());
+    let (mut client, connection) = builder.handshake(TokioIo::new(tcp)).await.unwrap();
+    tokio::spawn(connection);
+    let piece = |text: &'static str| Ok::<_, Infallible>(Frame::data(Bytes::from(text)));
+    for (pieces, ends, expected) in [
+        (vec!["01234", "56789"], true, StatusCode::OK),
+        (vec!["01234", "56789", "x"], true, StatusCode::PAYLOAD_TOO_LARGE),
+        (vec!["01234"], false, StatusCode::REQUEST_TIMEOUT),
+    ] {
+        let rest = if ends { stream::empty().boxed() } else { stream::pending().boxed() };
+        let sent = stream::iter(pieces.clone()).map(piece).chain(rest);
+        let body = StreamBody::new(sent.boxed());
+        let request = Request::post("http://a/").body(body).unwrap();
+        let response = tokio::time::timeout(LIMIT, client.send_request(request)).await.unwrap().unwrap();
+        assert_eq!(response.status(), expected, "{pieces:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_stream_whose_client_takes_nothing_ends_and_its_connection_goes_on() {
     const PIECE: &[u8] = &[b'x'; 64 << 10];
     let (ended, mut end) = tokio::sync::watch::channel(false);
@@ -209,7 +242,7 @@ async fn a_stream_whose_client_takes_nothing_ends_and_its_connection_goes_on() {
     })
     .await;
     let mut plan = Plan::to(format!("http://{address}"));
-    plan.server.limits.write_timeout = std::time::Duration::from_millis(300);
+    plan.server.limits.write_timeout = Duration::from_millis(300);
     let gateway = plan.start();
     // What is not read is not acknowledged, and this client has room for ten bytes.
     let mut builder = http2::Builder::new(TokioExecutor::new());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
+use apim_gateway::server::Limits;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -16,6 +17,7 @@ const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RESET: u8 = 3;
 const GOAWAY: u8 = 7;
+const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 
 const END_STREAM: u8 = 1;
@@ -47,6 +49,14 @@ type Got = Vec<(u8, Vec<u8>)>;
 
 /// Sends bytes and reads frames, until one ends the stream or the connection.
 async fn exchange(gateway: SocketAddr, bytes: Vec<u8>) -> Got {
+    exchange_until(gateway, bytes, |kind, flags| {
+        matches!(kind, RESET | GOAWAY) || (kind <= HEADERS && flags & END_STREAM != 0)
+    })
+    .await
+}
+
+/// Sends bytes and reads frames, until such a one or until the connection ends.
+async fn exchange_until(gateway: SocketAddr, bytes: Vec<u8>, is_last: fn(u8, u8) -> bool) -> Got {
     let tcp = TcpStream::connect(gateway).await.unwrap();
     let (mut read, mut write) = tcp.into_split();
     let sending = tokio::spawn(async move {
@@ -65,9 +75,8 @@ async fn exchange(gateway: SocketAddr, bytes: Vec<u8>) -> Got {
             if read.read_exact(&mut payload).await.is_err() {
                 return;
             }
-            let ends = matches!(head[3], RESET | GOAWAY) || (head[3] <= HEADERS && head[4] & END_STREAM != 0);
             got.push((head[3], payload));
-            if ends {
+            if is_last(head[3], head[4]) {
                 return;
             }
         }
@@ -198,6 +207,21 @@ async fn streams_that_are_opened_and_reset_at_once_end_their_connection() {
 }
 
 #[tokio::test]
+async fn streams_that_the_gateway_is_made_to_reset_end_their_connection() {
+    let (gateway, _, _stop) = counting().await;
+    let mut flood = hello();
+    for stream in (1..10_000).step_by(2) {
+        flood.extend(frame(HEADERS, END_HEADERS, stream, &lines(GET)));
+        // A window beyond what there may be is an error of its stream (RFC 9113 section 6.9.1).
+        flood.extend(frame(WINDOW_UPDATE, 0, stream, &0x7fff_ffff_u32.to_be_bytes()));
+    }
+    let got = exchange_until(gateway, flood, |kind, _| kind == GOAWAY).await;
+    let resets = got.iter().filter(|(kind, _)| *kind == RESET).count();
+    let calm = got.iter().any(|(kind, payload)| *kind == GOAWAY && payload.get(7) == Some(&CALM));
+    assert!(calm && resets < 1_000, "{resets} resets of 5000");
+}
+
+#[tokio::test]
 async fn a_head_that_never_ends_ends_its_connection() {
     let (gateway, seen, _stop) = counting().await;
     let line = lines([("x", &*"y".repeat(100))]);
@@ -209,6 +233,35 @@ async fn a_head_that_never_ends_ends_its_connection() {
         assert!(got.iter().all(|(kind, _)| *kind != HEADERS) || successes(&got) == 0, "{got:?}");
     }
     assert_eq!(seen.load(SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_head_that_grows_too_large_only_when_it_is_read_is_refused() {
+    let (gateway, seen, _stop) = counting().await;
+    // A line that the client asks to be remembered costs one byte each further time (RFC 7541 section 6.1).
+    let line = lines([("x", &*"y".repeat(100))]);
+    let remembered = [&[0x40], &line[1..]].concat();
+    for (times, expected) in [(10, 1), (1_000, 0)] {
+        let head = [lines(GET), remembered.clone(), vec![0xbe; times]].concat();
+        let bytes = [hello(), frame(HEADERS, END_STREAM | END_HEADERS, 1, &head)].concat();
+        let got = exchange(gateway, bytes).await;
+        assert_eq!((successes(&got), seen.swap(0, SeqCst)), (expected, expected), "{times} times: {got:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_has_so_many_requests_at_once() {
+    let address = backend(|_, mut wire| async move {
+        wire.next().await;
+        std::future::pending().await
+    })
+    .await;
+    let (gateway, _stop) = gateway(&format!("http://{address}")).await;
+    let asked = (0..).map(|number| frame(HEADERS, END_STREAM | END_HEADERS, 2 * number + 1, &lines(GET)));
+    let limit = usize::try_from(Limits::default().streams).unwrap();
+    let got = exchange(gateway, [hello(), asked.take(limit + 1).flatten().collect()].concat()).await;
+    // The code is `REFUSED_STREAM`: none of it was looked at, and it may be sent again.
+    assert_eq!(got.last(), Some(&(RESET, vec![0, 0, 0, 7])), "{got:?}");
 }
 
 #[tokio::test]
