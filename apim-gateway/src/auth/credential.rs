@@ -250,6 +250,8 @@ fn decoded(text: &str) -> Option<HeaderValue> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use apim_core::{Body, Context, Peer, RequestId, Timestamp};
+
     use super::*;
 
     fn take(values: &[&'static str]) -> (Result<Option<String>, ()>, Vec<String>) {
@@ -287,6 +289,21 @@ mod tests {
     fn two_bearer_tokens_are_no_token_and_neither_is_sent_on() {
         assert_eq!(take(&["Bearer a", "Bearer b"]), (Err(()), vec![]));
         assert_eq!(take(&["Bearer a, Bearer b"]), (Err(()), vec![]));
+    }
+
+    #[test]
+    fn a_key_in_the_query_is_neither_sent_on_nor_remembered() {
+        let (head, _) = http::Request::get("/pets?a=1&apikey=x").body(()).unwrap().into_parts();
+        let peer = Peer { address: ([192, 0, 2, 1], 1).into(), tls: false };
+        let context = Context::new(RequestId(1), peer, Timestamp::default(), &head);
+        let mut exchange = Exchange::new(http::Request::from_parts(head, Body::empty()), context);
+        let schemes = Schemes { oauth2: false, api_key: true, mutual_tls: false };
+        let taken = Readers::new(schemes, None, None).take(&mut exchange).unwrap();
+        assert!(matches!(taken, Some(Credential::ApiKey(key)) if key.as_str() == "x"));
+        assert_eq!(
+            (exchange.uri(), &exchange.context().uri),
+            (&"/pets?a=1".parse().unwrap(), &"/pets?a=1".parse().unwrap())
+        );
     }
 
     #[test]

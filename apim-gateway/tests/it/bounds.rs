@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::bench::{Identity, LIMIT, OK, Plan, Wire, answering};
+use crate::bench::{Identity, LIMIT, OK, Plan, Wire, answering, backend};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -62,6 +62,24 @@ async fn a_client_has_so_many_connections_over_all_workers() {
         }
     };
     tokio::time::timeout(LIMIT, served).await.unwrap();
+}
+
+#[tokio::test]
+async fn requests_sent_ahead_of_an_answer_wait_outside() {
+    let address = backend(|_, mut wire| async move {
+        wire.next().await;
+        std::future::pending().await
+    })
+    .await;
+    let gateway = Plan::to(format!("http://{address}")).start();
+    let mut client = gateway.connect().await;
+    // What nobody reads fills the sockets' buffers, and then sending stands still.
+    let ahead = GET.repeat(10_000);
+    let mut taken = 0;
+    while tokio::time::timeout(Duration::from_millis(500), client.send(&ahead)).await.is_ok() {
+        taken += ahead.len();
+        assert!(taken < 64 << 20, "the gateway took {taken} bytes of requests in");
+    }
 }
 
 #[tokio::test]

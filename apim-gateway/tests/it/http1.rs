@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use apim_core::{Body, Peer, Shutdown, Worker};
 use apim_gateway::server::{Serve, Server, ServerConfig};
 use http::{Request, Response};
+use tokio::sync::Notify;
 
 use crate::bench::{OK, Plan, Wire, answering, backend, echoing_heads};
 
@@ -171,6 +172,37 @@ impl Serve for Echo {
 
     async fn serve(&self, request: &mut Request<Body>, _: Peer, _: Worker) -> Response<Body> {
         Response::new(std::mem::take(request.body_mut()))
+    }
+}
+
+/// Answers without a look at the body, when it is told to.
+#[derive(Clone)]
+struct Careless(Arc<Notify>);
+
+impl Serve for Careless {
+    type Reply = Response<Body>;
+
+    async fn serve(&self, _: &mut Request<Body>, _: Peer, _: Worker) -> Response<Body> {
+        self.0.notified().await;
+        Response::new(Body::empty())
+    }
+}
+
+#[tokio::test]
+async fn a_connection_is_kept_for_the_rest_of_a_small_body_that_nobody_wants_and_not_for_a_large_one() {
+    let arrived = Arc::new(Notify::new());
+    let mut config = ServerConfig::default();
+    config.http = Some(([127, 0, 0, 1], 0).into());
+    let bound = Server::new(Careless(arrived.clone()), config).bind().unwrap();
+    let address = bound.http_addr().unwrap();
+    tokio::spawn(bound.run(Shutdown::new(std::future::pending())));
+    for (length, stays) in [(32 << 10, true), (128 << 10, false)] {
+        let mut client = Wire::connect(address).await;
+        client.send(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n")).await;
+        client.send("x".repeat(length)).await;
+        arrived.notify_one();
+        let got = client.message().await;
+        assert_eq!((got.status(), got.header("connection") != Some("close")), ("200", stays), "{length}");
     }
 }
 

@@ -115,4 +115,12 @@ async fn a_head_too_large_is_refused() {
     let many = "X: y\r\n".repeat(200);
     let got = gateway.connect().await.ask(&format!("GET / HTTP/1.1\r\nHost: a\r\n{many}\r\n")).await;
     assert_eq!(got.status(), "431");
+    // Trailers are a head that comes late.
+    let body = format!(
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: {}",
+        "x".repeat(20_000)
+    );
+    let mut client = gateway.connect().await;
+    assert_eq!(client.ask(&format!("{body}\r\n\r\n")).await.status(), "400");
+    assert!(client.is_closed().await);
 }

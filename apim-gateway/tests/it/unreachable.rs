@@ -156,4 +156,14 @@ async fn a_slow_head_and_an_idle_connection_are_closed() {
 
     let mut silent = gateway.connect().await;
     assert!(silent.is_closed().await);
+
+    // However long a connection may be idle, a head that has begun is waited for no longer than the first one.
+    let mut plan = Plan::to(format!("http://{}", answering(crate::bench::OK).await));
+    plan.server.limits.head_timeout = Duration::from_millis(300);
+    plan.server.limits.keep_alive = Duration::from_secs(3600);
+    let gateway = plan.start();
+    let mut again = gateway.connect().await;
+    assert_eq!(again.ask(GET).await.status(), "200");
+    again.send("GET / HTTP/1.1\r\nHo").await;
+    assert!(again.is_closed().await);
 }

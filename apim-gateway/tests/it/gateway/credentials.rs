@@ -95,6 +95,7 @@ async fn every_kind_of_wrong_token_is_refused_alike() {
         ("a cut signature", good[..good.len() - 2].to_owned()),
         ("padding", format!("{good}=")),
         ("four parts", format!("{good}.x")),
+        ("more than anybody reads", bench.token(json!({"more": "x".repeat(16 << 10)}))),
         ("r = s = 0", format!("{signed}.{}", URL_SAFE_NO_PAD.encode([0; 64]))),
     ];
     for (name, token) in cases {
@@ -137,6 +138,19 @@ async fn a_revoked_token_is_refused_at_once_although_it_is_remembered() {
         .apply(change("Revoked", json!({"type": "client", "client": "client-1", "before": (NOW + 1) * 1000})))
         .await;
     assert_eq!(bench.with_token(&later).await.verdict(), (401, "900904".into()));
+}
+
+#[tokio::test]
+async fn a_revocation_is_not_taken_back_by_one_of_an_earlier_moment() {
+    for (kind, name) in [("user", "ann"), ("client", "client-1")] {
+        let bench = Bench::new().await;
+        let revoke =
+            |before: u64| change("Revoked", json!({"type": kind, kind: name, "before": before * 1000}));
+        bench.apply(revoke(NOW + 1)).await;
+        bench.apply(revoke(NOW - 100)).await;
+        let verdict = bench.with_token(&bench.token(json!({}))).await.verdict();
+        assert_eq!(verdict, (401, "900904".into()), "{kind}");
+    }
 }
 
 #[tokio::test]
@@ -216,6 +230,24 @@ async fn audience_and_kind_of_a_token_are_checked() {
     let bearer = format!("Bearer {token}");
     let mine = bench.get("/petstore/1.0.0/mine", &[("authorization", &bearer)]).await;
     assert_eq!(mine.verdict(), (401, "900905".into()));
+
+    let operations = json!([
+        {"method": "GET", "path": "/mine", "auth": "user"},
+        {"method": "GET", "path": "/machines", "auth": "application"},
+    ]);
+    bench.apply(Change::ApiDeployed(Arc::new(pets(json!({"operations": operations, "revision": 3}))))).await;
+    let (user, application) = (bench.token(json!({"aut": "APPLICATION_USER"})), bench.token(json!({})));
+    for (path, token, status) in [
+        ("mine", &user, 200),
+        ("mine", &application, 401),
+        ("machines", &user, 401),
+        ("machines", &application, 200),
+    ] {
+        let bearer = format!("Bearer {token}");
+        let reply = bench.get(&format!("/petstore/1.0.0/{path}"), &[("authorization", &bearer)]).await;
+        let code = if status == 200 { "pong" } else { "900905" };
+        assert_eq!(reply.verdict(), (status, code.into()), "{path}");
+    }
 }
 
 #[tokio::test]
@@ -264,13 +296,47 @@ async fn an_operation_for_everybody_asks_for_nothing() {
     assert!(!bench.last().headers.contains_key("authorization"));
 }
 
+/// By what the gateway knows an API key.
+fn hash(key: &str) -> String {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, key.as_bytes());
+    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[tokio::test]
+async fn two_api_keys_are_none_even_if_both_are_good_and_so_is_one_too_long() {
+    let bench = Bench::new().await;
+    let schemes = json!({"schemes": {"oauth2": true, "api_key": true}, "revision": 2});
+    bench.apply(Change::ApiDeployed(Arc::new(pets(schemes)))).await;
+    let long = "k".repeat(1025);
+    for (id, key) in [("key-1", "good"), ("key-2", &long[1..]), ("key-3", &long)] {
+        let key = json!({"id": id, "hash": hash(key), "application": "app-1"});
+        bench.apply(change("ApiKeySaved", key)).await;
+    }
+    let pets = "/petstore/1.0.0/pets";
+    for (query, keys, expected) in [
+        ("", &["good"][..], 200),
+        ("?apikey=good", &[], 200),
+        ("", &["good", "good"], 401),
+        ("?apikey=good", &["good"], 401),
+        ("?apikey=good&apikey=good", &[], 401),
+        ("", &[&long[1..]], 200),
+        ("", &[&long], 401),
+        (&format!("?apikey={}", &long[1..]), &[], 200),
+        (&format!("?apikey={long}"), &[], 401),
+    ] {
+        let keys: Vec<_> = keys.iter().map(|key| ("apikey", *key)).collect();
+        let reply = bench.get(&format!("{pets}{query}"), &keys).await;
+        assert_eq!(reply.status, expected, "{query:?} and {} in headers", keys.len());
+        assert!(expected == 200 || reply.verdict().1 == "900901", "{}", reply.text);
+    }
+}
+
 #[tokio::test]
 async fn an_api_key_opens_what_its_application_has_subscribed_to() {
     let bench = Bench::new().await;
     let schemes = json!({"schemes": {"oauth2": true, "api_key": true}, "revision": 2});
     bench.apply(Change::ApiDeployed(Arc::new(pets(schemes)))).await;
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, b"key of the shop");
-    let hash: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = hash("key of the shop");
     let save = |with: serde_json::Value| {
         let mut key = json!({"id": "key-1", "hash": hash, "application": "app-1"});
         key.as_object_mut().unwrap().extend(with.as_object().unwrap().clone());
@@ -281,6 +347,8 @@ async fn an_api_key_opens_what_its_application_has_subscribed_to() {
     bench.apply(save(json!({}))).await;
     assert_eq!(call().await.0, 200);
     assert!(!bench.last().headers.contains_key("apikey"));
+    let mine = bench.get("/petstore/1.0.0/mine", &[("ApiKey", "key of the shop")]).await;
+    assert_eq!(mine.verdict(), (401, "900905".into()));
 
     let query = bench.get("/petstore/1.0.0/pets?a=1&apikey=key+of+the+shop", &[]).await;
     assert_eq!((query.verdict().0, bench.last().target.as_str()), (200, "/pets?a=1"));
@@ -393,6 +461,8 @@ async fn the_state_of_an_api_decides_who_may_call_it() {
     }
     bench.apply(subscription("UNBLOCKED")).await;
     assert_eq!(bench.with_token(&token).await.verdict().0, 200);
+    bench.apply(Change::ApiDeployed(Arc::new(pets(json!({"state": "created", "revision": 6}))))).await;
+    assert_eq!(bench.with_token(&token).await.verdict(), (403, "900908".into()));
 }
 
 #[tokio::test]

@@ -178,12 +178,18 @@ async fn a_pinned_certificate_lets_in_as_the_api_says() {
         accepted.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         json!({"schemes": {"oauth2": oauth2, "mutual_tls": true}, "client_certificates": accepted})
     };
+    let scoped = |mut api: Value| {
+        api["operations"] = json!([{"method": "GET", "path": "/pets", "scopes": ["pets:read"]}]);
+        api
+    };
     let scene = Scene::start(&[
         ("only", mutual(false, json!({}))),
         ("either", mutual(true, json!({}))),
         ("must", mutual(true, json!({"mandatory": true}))),
         ("both", mutual(true, json!({"mandatory": true, "credential_mandatory": true}))),
         ("plain", json!({})),
+        ("scoped", scoped(mutual(true, json!({})))),
+        ("unscoped", scoped(mutual(false, json!({})))),
     ])
     .await;
     let token = Some(&*scene.token);
@@ -209,6 +215,9 @@ async fn a_pinned_certificate_lets_in_as_the_api_says() {
         // Who is asked for a certificate and called for none is served like anybody.
         ("plain", Some(&good), None, refused("900902")),
         ("plain", Some(&other), token, ok()),
+        // A certificate has no scopes. Where a token could have brought them it is not enough.
+        ("scoped", Some(&good), None, ("403".to_owned(), "900910".to_owned())),
+        ("unscoped", Some(&good), None, ok()),
     ] {
         let brings = (held.is_some(), token.is_some());
         assert_eq!(scene.call(api, held, token).await, expected, "{api} with {brings:?}");
