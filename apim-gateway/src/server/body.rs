@@ -24,6 +24,8 @@ pub(super) struct Received {
     slot: Arc<Slot>,
     /// Bytes that may still come.
     room: u64,
+    /// Until what was handed out of the answer has been taken: who sends may take it later.
+    taken: Option<Arc<Watch>>,
 }
 
 impl Received {
@@ -32,7 +34,8 @@ impl Received {
         if http_body::Body::is_end_stream(&incoming) {
             return Body::empty();
         }
-        Body::new(Self { incoming, watch: slot.sweep.watch(), slot: slot.clone(), room })
+        let (watch, slot) = (slot.sweep.watch(), slot.clone());
+        Body::new(Self { incoming, watch, slot, room, taken: stream::deadline() })
     }
 }
 
@@ -58,6 +61,9 @@ impl http_body::Body for Received {
         if let Poll::Ready(Some(Ok(frame))) = &frame
             && let Some(data) = frame.data_ref()
         {
+            if let Some(taken) = &self.taken {
+                taken.postpone(self.slot.taken_by());
+            }
             match self.room.checked_sub(data.len() as u64) {
                 Some(room) => self.room = room,
                 None => return Poll::Ready(Some(Err(Fault::new(fault::BODY_TOO_LARGE).into()))),

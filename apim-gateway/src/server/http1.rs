@@ -187,6 +187,18 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Talk<T> {
         }
     }
 
+    /// Sees to the request's body while the client takes nothing.
+    fn poll_upload(&mut self, cx: &mut Context<'_>) -> Turn {
+        let Some(intake) = self.intake.as_mut().filter(|intake| !intake.is_ended()) else {
+            return Turn::Still;
+        };
+        let turn = intake.poll(cx, &mut self.wire, &self.slot);
+        if turn == Turn::Moved {
+            self.slot.sent();
+        }
+        turn
+    }
+
     /// Sees to the request's body, or to whether the client is still there.
     fn poll_intake(&mut self, cx: &mut Context<'_>) -> Turn {
         if let Some(intake) = &mut self.intake
@@ -219,7 +231,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Talk<T> {
                 }
             }
             loop {
-                ready!(self.wire.poll_flush(cx))?;
+                while self.wire.poll_flush(cx)?.is_pending() {
+                    // A client may send all that it has before it takes anything.
+                    match self.poll_upload(cx) {
+                        Turn::Moved => {}
+                        Turn::Still => return Poll::Pending,
+                        Turn::Gone => return Poll::Ready(Err(Gone)),
+                    }
+                }
                 if leaving.as_ref().is_some_and(Outgoing::is_ended) {
                     return Poll::Ready(Ok::<_, Gone>(()));
                 }

@@ -153,7 +153,8 @@ pub struct Limits {
     pub head_timeout: Duration,
     /// Between two pieces of a request's body. Default 30 s.
     pub body_timeout: Duration,
-    /// How long a client may refuse to take what is sent to it. Default 60 s.
+    /// How long a client may refuse to take what is sent to it, counted anew with each piece of its request's body: it
+    /// may send all of that first. Default 60 s.
     pub write_timeout: Duration,
     /// How long a connection may wait for its next request. Default 75 s.
     pub keep_alive: Duration,

@@ -174,7 +174,8 @@ impl Slot {
     }
 
     /// Sets the deadline for what the client is to do next. One that takes nothing keeps the deadline it
-    /// has, whatever else it sends: new requests would otherwise hold a stuck connection open for ever.
+    /// has, whatever it sends but the [body](Self::sent) that it is answered for: new requests would otherwise hold a
+    /// stuck connection open for ever.
     fn wait(&self) {
         if self.stuck.load(Relaxed) {
             return;
@@ -183,6 +184,14 @@ impl Slot {
             (false, _) => self.watch.disarm(),
             (true, true) => self.watch.arm(self.sweep.after(self.limits.head_timeout)),
             (true, false) => self.watch.arm(self.sweep.after(self.limits.keep_alive)),
+        }
+    }
+
+    /// A client that takes nothing has sent a piece of the body that it is answered for: it may go on with that, and
+    /// take the answer when all is sent. Only the body counts, which has deadlines of its own.
+    pub(super) fn sent(&self) {
+        if self.stuck.load(Relaxed) {
+            self.watch.arm(self.taken_by());
         }
     }
 

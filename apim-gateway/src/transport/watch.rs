@@ -39,6 +39,13 @@ impl Watch {
         self.due.0.store(due, Relaxed);
     }
 
+    /// Sets another deadline, if there is one.
+    pub(crate) fn postpone(&self, due: u64) {
+        if self.due.0.load(Relaxed) != NEVER {
+            self.arm(due);
+        }
+    }
+
     /// Takes the deadline back.
     pub(crate) fn disarm(&self) {
         self.due.0.store(NEVER, Relaxed);

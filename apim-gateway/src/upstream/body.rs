@@ -17,6 +17,7 @@ use super::group::Busy;
 use super::http1::H1;
 use super::line::H2;
 use super::pool::Own;
+use super::relay::Relayed;
 use super::target::Target;
 use crate::transport::http1::decoder::Decoded;
 use crate::transport::watch::{Sweep, Watch};
@@ -107,6 +108,11 @@ impl Rest {
         }
     }
 
+    /// Whether the rest of the request is sent by whoever reads the response.
+    fn is_uploading(&self) -> bool {
+        matches!(self, Self::H1(line) if line.is_uploading())
+    }
+
     fn is_ended(&self) -> bool {
         match self {
             Self::H1(line) => line.is_read(),
@@ -159,7 +165,19 @@ impl Download {
                 rest.give_back(own, target);
                 whole.into()
             }
-            None => Body::new(Self { rest: Some(rest), own: own.clone(), target: target.clone(), busy }),
+            None => {
+                let uploads = rest.is_uploading();
+                let download = Self { rest: Some(rest), own: own.clone(), target: target.clone(), busy };
+                if uploads { Body::new(Relayed::new(download)) } else { Body::new(download) }
+            }
+        }
+    }
+
+    /// Sends what there is of the rest of the request, while the response is not read.
+    pub(super) fn upload(&mut self, cx: &mut Context<'_>) -> Result<(), BoxError> {
+        match &mut self.rest {
+            Some(Rest::H1(line)) => line.upload(cx),
+            _ => Ok(()),
         }
     }
 

@@ -1,7 +1,8 @@
 //! A connection to a backend that speaks HTTP/1.1: one request at a time.
 //!
 //! Whoever has the connection polls it: first whoever waits for the head of a response, then the response's body. So
-//! the rest of a request's body is sent by them too, and a backend may answer before it has all of it.
+//! the rest of a request's body is sent by them too, and a backend may answer before it has all of it; see `relay` for
+//! who reads the response then.
 
 use std::io;
 use std::sync::Arc;
@@ -241,8 +242,8 @@ impl H1 {
         }
     }
 
-    /// Waits for the next piece of the response's body.
-    pub(super) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Decoded, BoxError>> {
+    /// Sends what there is of the request's body while the response's is on its way.
+    pub(super) fn upload(&mut self, cx: &mut Context<'_>) -> Result<(), BoxError> {
         if self.is_uploading()
             && let Poll::Ready(Err(error)) = self.poll_upload(cx, None)
         {
@@ -250,9 +251,15 @@ impl H1 {
             self.persistent = false;
             self.upload = None;
             if let Broken::Body(error) = error {
-                return Poll::Ready(Err(error));
+                return Err(error);
             }
         }
+        Ok(())
+    }
+
+    /// Waits for the next piece of the response's body.
+    pub(super) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Decoded, BoxError>> {
+        self.upload(cx)?;
         let piece = ready!(self.wire.poll_body(cx, &mut self.decoder))?;
         self.wire.pass_end(&mut self.decoder);
         Poll::Ready(Ok(piece))

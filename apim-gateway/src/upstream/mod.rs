@@ -46,6 +46,7 @@ mod load;
 mod mock;
 pub(crate) mod once;
 mod pool;
+mod relay;
 mod retry;
 mod rules;
 mod security;

@@ -1,5 +1,6 @@
 //! Bodies pass as they come: nobody waits for their end, and nobody holds them whole.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,10 +9,10 @@ use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use crate::bench::{OK, Plan, Wire, backend};
+use crate::bench::{LIMIT, OK, Plan, Wire, backend};
 
 const PIECE: usize = 64 << 10;
 const PIECES: usize = 1024; // 64 MiB
@@ -231,6 +232,136 @@ async fn nobody_waits_behind_bytes_that_a_backend_has_answered_and_not_taken() {
     assert_eq!(slow.message().await.status(), "200");
     let got = gateway.connect().await.ask("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n").await;
     assert_eq!((got.status(), got.text()), ("200", "ok"));
+}
+
+/// More than the system takes in on the way between a client and a backend, whichever of them does not read.
+const MUCH: usize = 32 << 20;
+
+/// Sends a large answer from the start, and reads the request meanwhile.
+async fn at_once(answer: usize) -> SocketAddr {
+    backend(move |_, mut wire| async move {
+        let (mut read, mut write) = wire.tcp.split();
+        let length = length_of_request(&mut read).await;
+        let answer = async {
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {answer}\r\n\r\n");
+            write.write_all(head.as_bytes()).await.unwrap();
+            for _ in 0..answer / PIECE {
+                write.write_all(&[b'y'; PIECE]).await.unwrap();
+            }
+        };
+        let (mut request, mut nowhere) = (read.take(length), tokio::io::sink());
+        let ((), taken) = tokio::join!(answer, tokio::io::copy(&mut request, &mut nowhere));
+        assert_eq!(taken.unwrap(), length);
+    })
+    .await
+}
+
+/// Reads a head and nothing behind it.
+async fn length_of_request(read: &mut (impl AsyncRead + Unpin)) -> u64 {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(read.read_u8().await.unwrap());
+    }
+    let head = String::from_utf8(head).unwrap().to_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    length.map_or(0, |length| length.parse().unwrap())
+}
+
+#[tokio::test]
+async fn a_client_may_send_all_before_it_takes_anything_if_its_backend_does_both_at_once() {
+    let gateway = Plan::to(format!("http://{}", at_once(MUCH).await)).start();
+    let mut client = gateway.connect().await;
+    let whole = async {
+        client.send(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {MUCH}\r\n\r\n")).await;
+        for _ in 0..MUCH / PIECE {
+            client.send([b'x'; PIECE]).await;
+        }
+        client.message().await
+    };
+    let got = tokio::time::timeout(LIMIT, whole).await.expect("it stands still");
+    assert_eq!((got.status(), got.body.len()), ("200", MUCH));
+    assert_eq!(got.header("content-length"), Some(&*MUCH.to_string()));
+    // The connection is as good as new.
+    assert_eq!(client.ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.status(), "200");
+}
+
+/// What a client gets that speaks HTTP/2, and opens no window for the answer until it has sent all of its request in so
+/// many pieces.
+async fn by_http2(gateway: SocketAddr, pieces: usize, each: usize, pause: Duration) -> usize {
+    let tcp = TcpStream::connect(gateway).await.unwrap();
+    let handshake = http2::Builder::new(TokioExecutor::new()).handshake(TokioIo::new(tcp));
+    let (mut sender, connection) = handshake.await.unwrap();
+    tokio::spawn(connection);
+    let (to, body) = tokio::sync::mpsc::channel::<Bytes>(1);
+    let body = futures_util::stream::unfold(body, |mut body| async {
+        Some((Ok::<_, std::convert::Infallible>(Frame::data(body.recv().await?)), body))
+    });
+    let request = Request::post("http://a/").header("content-length", pieces * each);
+    let request = request.body(StreamBody::new(Box::pin(body))).unwrap();
+    let whole = async {
+        let response = sender.send_request(request).await.unwrap();
+        let piece = Bytes::from(vec![b'x'; each]);
+        for _ in 0..pieces {
+            tokio::time::sleep(pause).await;
+            to.send(piece.clone()).await.unwrap();
+        }
+        response.into_body().collect().await.unwrap().to_bytes().len()
+    };
+    tokio::time::timeout(LIMIT, whole).await.expect("it stands still")
+}
+
+#[tokio::test]
+async fn so_may_one_that_speaks_http2() {
+    let gateway = Plan::to(format!("http://{}", at_once(MUCH).await)).start();
+    assert_eq!(by_http2(gateway.http(), MUCH / PIECE, PIECE, Duration::ZERO).await, MUCH);
+}
+
+#[tokio::test]
+async fn who_sends_may_take_the_answer_when_all_is_sent_however_long_that_takes() {
+    // More than the system takes in for a client that takes in little itself.
+    let answer = 8 << 20;
+    let mut plan = Plan::to(format!("http://{}", at_once(answer).await));
+    plan.server.limits.write_timeout = Duration::from_millis(700);
+    let gateway = plan.start();
+    // Twice as long as a client may take nothing that sends nothing, either.
+    let (pieces, pause) = (12, Duration::from_millis(120));
+    let by_http1 = async {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(16 << 10).unwrap();
+        let mut client = Wire::over(socket.connect(gateway.http()).await.unwrap());
+        client.send(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {pieces}\r\n\r\n")).await;
+        for _ in 0..pieces {
+            tokio::time::sleep(pause).await;
+            client.send("x").await;
+        }
+        client.message().await.body.len()
+    };
+    let taken = tokio::join!(by_http1, by_http2(gateway.http(), pieces, 1, pause));
+    assert_eq!(taken, (answer, answer));
+}
+
+/// What is echoed has to be somewhere: no proxy with bounded buffers can do more.
+#[tokio::test]
+async fn a_client_that_takes_nothing_of_what_a_backend_echoes_is_left_when_its_time_is_over() {
+    let (told, mut gone) = tokio::sync::mpsc::channel(1);
+    let address = backend(move |_, mut wire| {
+        let told = told.clone();
+        async move {
+            wire.head().await.unwrap();
+            wire.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {MUCH}\r\n\r\n")).await;
+            let (mut read, mut write) = wire.tcp.split();
+            let _ = tokio::io::copy(&mut read, &mut write).await;
+            let _ = told.send(()).await;
+        }
+    });
+    let mut plan = Plan::to(format!("http://{}", address.await));
+    plan.server.limits.write_timeout = Duration::from_millis(600);
+    let gateway = plan.start();
+    let mut client = gateway.connect().await;
+    client.send(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {MUCH}\r\n\r\n")).await;
+    let send = async { while client.tcp.write_all(&[b'x'; PIECE]).await.is_ok() {} };
+    tokio::time::timeout(LIMIT, send).await.expect("nobody has left it");
+    tokio::time::timeout(LIMIT, gone.recv()).await.expect("nobody has told the backend").unwrap();
 }
 
 /// A listener whose connections take in little that nobody reads.
