@@ -120,8 +120,9 @@ impl Counter {
     /// would hand out a second quota; but not if it lies further ahead than one window, or a clock that once
     /// ran years ahead would refuse everybody until then.
     pub(crate) fn serves(&self, now: Timestamp) -> bool {
-        let present = now.as_millis() / self.identity.window_ms;
-        self.window == present || self.window == present.saturating_add(1)
+        // Multiplied, since to divide takes several times as long.
+        let [window, length, now] = [self.window, self.identity.window_ms, now.as_millis()].map(u128::from);
+        (window.saturating_sub(1) * length..(window + 1) * length).contains(&now)
     }
 
     /// When its window begins.

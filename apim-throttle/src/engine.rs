@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use apim_core::throttle::{Cost, Decision, Key, Level, Refusal, ThrottleEngine};
 use apim_core::{Clock, Step, Timestamp};
-use smallvec::SmallVec;
 
 use crate::counter::{Counter, Room};
 use crate::table::Table;
@@ -21,9 +20,9 @@ const SPINS: u32 = 32;
 /// **Exact.** However many threads ask at once, a window of a limit lets exactly its quota pass, and a
 /// request refused by one limit has used up none of the others.
 ///
-/// **Cheap.** A request whose window is open already allocates nothing and takes no lock exclusively. Only
-/// when a limit is full but for requests that are still being decided does a thread wait, for as long as
-/// another needs for a few instructions.
+/// **Cheap.** A request whose window is open already allocates nothing, and a thread that has counted on its limits
+/// lately takes no lock and writes to nothing but the counts themselves. Only when a limit is full but for requests
+/// that are still being decided does a thread wait, for as long as another needs for a few instructions.
 ///
 /// **Bounded.** Counters whose window is over make room for new ones. Should there be no more room, because
 /// somebody calls under hundreds of thousands of names within one window, those newly come are counted
@@ -82,17 +81,7 @@ impl LocalEngine {
 
     fn decide(&self, keys: &[Key<'_>], cost: u64) -> Decision {
         let now = self.clock.now();
-        let counter = |key| self.table.counter(key, now, &*self.clock);
-        let counters: SmallVec<[Arc<Counter>; 8]> = keys.iter().map(counter).collect();
-        let limits = Limits { keys, counters: &counters, cost };
-        let mut attempts = 0;
-        loop {
-            if let Some(decision) = limits.attempt() {
-                return decision;
-            }
-            attempts += 1;
-            if attempts < SPINS { std::hint::spin_loop() } else { std::thread::yield_now() }
-        }
+        self.table.counters(keys, now, &*self.clock, |counters| Limits { keys, counters, cost }.decide())
     }
 }
 
@@ -120,6 +109,17 @@ struct Limits<'a> {
 }
 
 impl Limits<'_> {
+    fn decide(&self) -> Decision {
+        let mut attempts = 0;
+        loop {
+            if let Some(decision) = self.attempt() {
+                return decision;
+            }
+            attempts += 1;
+            if attempts < SPINS { std::hint::spin_loop() } else { std::thread::yield_now() }
+        }
+    }
+
     /// Takes a place everywhere or nowhere; `None` if that hangs on another request just being decided.
     fn attempt(&self) -> Option<Decision> {
         // Looking first costs little, and keeps requests that are refused from writing at all.
@@ -229,13 +229,18 @@ mod tests {
 
     use super::*;
 
+    fn counter(engine: &LocalEngine, key: &Key<'_>) -> Arc<Counter> {
+        let one = |counters: &[Arc<Counter>]| counters[0].clone();
+        engine.table.counters(std::slice::from_ref(key), engine.clock.now(), &*engine.clock, one)
+    }
+
     /// Sees what threads meet too seldom for a test: the moment between a place held and a place kept.
     #[test]
     fn the_last_place_is_refused_to_nobody_while_its_holder_may_give_it_back() {
         let engine = LocalEngine::new(Arc::new(ManualClock::default()));
         let key =
             Key { level: Level::Api, subject: ["/a/1", "", ""], quota: Quota::per_minute(1), lenient: false };
-        let counter = engine.table.counter(&key, engine.clock.now(), &*engine.clock);
+        let counter = counter(&engine, &key);
         let limits = Limits { keys: &[key], counters: std::slice::from_ref(&counter), cost: 1 };
 
         assert_eq!(counter.places().hold(1, 1), Room::Enough);
@@ -250,7 +255,7 @@ mod tests {
         let engine = LocalEngine::new(Arc::new(ManualClock::default()));
         let key = |level| Key { level, subject: [""; 3], quota: Quota::per_minute(1), lenient: false };
         let keys = [key(Level::Api), key(Level::Application)];
-        let counters = keys.map(|key| engine.table.counter(&key, engine.clock.now(), &*engine.clock));
+        let counters = keys.map(|key| counter(&engine, &key));
         let limits = Limits { keys: &keys, counters: &counters, cost: 1 };
 
         assert_eq!(counters[1].places().hold(1, 1), Room::Enough);

@@ -26,6 +26,7 @@
 
 mod counter;
 mod engine;
+mod lately;
 pub mod policy;
 mod table;
 

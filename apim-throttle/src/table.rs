@@ -1,6 +1,7 @@
 //! All counters: a table in shards, bounded.
 
 use std::hash::BuildHasher as _;
+use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use apim_core::throttle::{Key, Level};
@@ -9,6 +10,7 @@ use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 
 use crate::counter::{Counter, Identity, weight, window_ms};
+use crate::lately::{self, Age};
 
 /// More shards than cores, so that a window's first requests, which take a shard for themselves, seldom meet.
 const SHARDS: usize = 64;
@@ -23,7 +25,14 @@ pub(crate) struct Table {
     /// decide; a fast hash will do.
     hasher: RandomState,
     room_per_shard: usize,
+    /// Told apart from other tables by.
+    number: u64,
+    /// How often [`forget`](Self::forget) was called.
+    forgotten: AtomicU64,
 }
+
+/// How many tables there have been.
+static TABLES: AtomicU64 = AtomicU64::new(0);
 
 /// Two cache lines apart, since processors fetch them in pairs.
 #[repr(align(128))]
@@ -79,13 +88,27 @@ impl Table {
             shards: (0..SHARDS).map(|_| Padded::default()).collect(),
             hasher: RandomState::default(),
             room_per_shard: room.div_ceil(SHARDS),
+            number: TABLES.fetch_add(1, Relaxed) + 1,
+            forgotten: AtomicU64::new(0),
         }
+    }
+
+    /// Lends the counters to count some keys on at a moment.
+    pub(crate) fn counters<R>(
+        &self,
+        keys: &[Key<'_>],
+        now: Timestamp,
+        clock: &dyn Clock,
+        decide: impl FnOnce(&[Arc<Counter>]) -> R,
+    ) -> R {
+        let age = Age { table: self.number, forgotten: self.forgotten.load(Acquire) };
+        let hash = |key: &Key<'_>| self.hash(key.level, key.subject);
+        lately::with(age, keys, now, hash, |hash, key| self.counter(hash, key, now, clock), decide)
     }
 
     /// The counter to count a key on at a moment. Within a window this reads; the first request of a window
     /// writes.
-    pub(crate) fn counter(&self, key: &Key<'_>, now: Timestamp, clock: &dyn Clock) -> Arc<Counter> {
-        let hash = self.hash(key.level, key.subject);
+    fn counter(&self, hash: u64, key: &Key<'_>, now: Timestamp, clock: &dyn Clock) -> Arc<Counter> {
         if let Some(counter) = self.read(hash).find(hash, key).filter(|counter| counter.serves(now)) {
             return counter.clone();
         }
@@ -108,6 +131,8 @@ impl Table {
             let identity = &counter.identity;
             identity.level == level && identity.names(subject)
         });
+        // Afterwards, so that nobody who sees this number finds it again.
+        self.forgotten.fetch_add(1, Release);
     }
 
     /// Drops counters whose window is over, one shard after the other, and says how many.

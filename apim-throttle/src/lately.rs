@@ -1,0 +1,83 @@
+//! Counters that a thread has found lately.
+//!
+//! To find a counter in the table costs a lock that many may hold, and two counts that all threads share. A thread that
+//! has found it before finds it here, where nobody else comes.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use apim_core::Timestamp;
+use apim_core::throttle::Key;
+use smallvec::SmallVec;
+
+use crate::counter::Counter;
+
+/// How many counters a thread finds again. One that falls on another's place takes it.
+const PLACES: usize = 1024;
+
+/// A request's counters.
+pub(crate) type Counters = SmallVec<[Arc<Counter>; 8]>;
+
+thread_local! {
+    static LATELY: RefCell<Lately> = const { RefCell::new(Lately { of: Age { table: 0, forgotten: 0 }, places: Vec::new() }) };
+}
+
+/// Which table counters are from, and how often anything had been forgotten there by then.
+///
+/// A counter whose window is over serves no longer, wherever it is found. So what was found before is good as long as
+/// nothing was taken out of the table on somebody's word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Age {
+    /// The table's number, from 1.
+    pub(crate) table: u64,
+    pub(crate) forgotten: u64,
+}
+
+struct Lately {
+    of: Age,
+    places: Vec<Option<Arc<Counter>>>,
+}
+
+/// Lends the counters for some keys with their hashes; `find` gets those that this thread has not found lately.
+pub(crate) fn with<R>(
+    of: Age,
+    keys: &[Key<'_>],
+    now: Timestamp,
+    hash: impl Fn(&Key<'_>) -> u64,
+    find: impl Fn(u64, &Key<'_>) -> Arc<Counter>,
+    decide: impl FnOnce(&[Arc<Counter>]) -> R,
+) -> R {
+    LATELY.with_borrow_mut(|lately| {
+        lately.come_to(of);
+        // They are taken out of their places and put back, so that nobody has to be counted as an owner.
+        let mut counters = Counters::new();
+        for key in keys {
+            let hash = hash(key);
+            let known = lately.places[place(hash)].take();
+            let good =
+                known.filter(|known| known.hash == hash && known.identity.is(key) && known.serves(now));
+            counters.push(good.unwrap_or_else(|| find(hash, key)));
+        }
+        let decided = decide(&counters);
+        for counter in counters {
+            let place = place(counter.hash);
+            lately.places[place] = Some(counter);
+        }
+        decided
+    })
+}
+
+fn place(hash: u64) -> usize {
+    // The lowest bits will do; the table uses others as well.
+    hash as usize % PLACES
+}
+
+impl Lately {
+    fn come_to(&mut self, of: Age) {
+        if self.of != of {
+            self.of = of;
+            self.places.clear();
+            self.places.resize_with(PLACES, || None);
+        }
+    }
+}
