@@ -32,9 +32,11 @@ struct Call {
 }
 
 impl Call {
+    #[inline(always)]
     fn new(head: request::Parts, body: Body, context: Context) -> Box<Self> {
-        let request = Message::new(head, body);
-        Box::new(Self { context, request, response: Message::response() })
+        // A kilobyte, which is put together where it stays: `Box::new` would first have it on the stack.
+        let place = Box::new_uninit();
+        Box::write(place, Self { context, request: Message::new(head, body), response: Message::response() })
     }
 }
 
@@ -463,6 +465,7 @@ pub trait Completion: Any + Send + Sync {
 
 impl Context {
     /// The context of a request that has just arrived.
+    #[inline]
     pub fn new(request_id: RequestId, peer: Peer, received_at: Timestamp, head: &request::Parts) -> Self {
         Self {
             request_id,

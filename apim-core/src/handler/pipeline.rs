@@ -124,7 +124,17 @@ impl<B: Backend> Pipeline<B> {
         self
     }
 
+    /// The backend; none if there are layers, which wrap what stands behind them.
+    pub fn backend(&self) -> Option<&B> {
+        match &self.inner {
+            Inner::Backend(backend) => Some(backend),
+            Inner::Layer(..) => None,
+        }
+    }
+
     /// Runs an exchange through all of it.
+    // Inlined, so that what is returned is made where it stays, and not moved there: it is large.
+    #[inline(always)]
     pub fn call(&self, exchange: Exchange) -> impl Future<Output = Answer> + Send {
         self.outer.run(&self.inner, &*self.rescue, exchange)
     }
@@ -152,6 +162,7 @@ impl Segment {
         clippy::manual_async_fn,
         reason = "an async fn has room for an argument twice: as it came, and as it is used"
     )]
+    #[inline(always)]
     fn run<B: Backend>(
         &self,
         inner: &Inner<B>,
@@ -193,6 +204,11 @@ impl Segment {
         for (_, step) in &*self.0 {
             // Not `step.await`: what is there already need not move through a future, and a response is large.
             let flow = match step.request(exchange) {
+                // What nearly all say, and as an arm of its own nothing is moved for it.
+                Step::Done(Ok(Flow::Continue)) => {
+                    *passed += 1;
+                    continue;
+                }
                 Step::Done(flow) => flow,
                 Step::Wait(future) => future.await,
             };

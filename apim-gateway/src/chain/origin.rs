@@ -6,9 +6,9 @@ use std::sync::Arc;
 use apim_core::fault::Rescue;
 use apim_core::model::Api;
 use apim_core::{Answer, Backend, BoxFuture, BuildError, Exchange, Fault, fault};
-use futures_util::future::{self, Either};
 
 use super::foreign::{Foreign, Transports};
+use crate::fetch::Fetch;
 use crate::upstream::{self, ApiUpstream, Known, Upstream};
 
 /// Gets the answer, if all was decided that has to be.
@@ -79,31 +79,35 @@ impl<B: Backend> Erased for B {
     }
 }
 
+impl Origin {
+    /// Asks for what a call is about to look at.
+    pub(crate) fn fetch(&self, fetch: &mut Fetch) {
+        if let Kind::Endpoints(upstream) = &self.backend {
+            upstream.fetch(fetch);
+        }
+    }
+}
+
 impl Backend for Origin {
-    // No `async fn`, since a request should not be moved for a look at it.
-    fn call(&self, exchange: Exchange) -> impl Future<Output = Answer> + Send {
-        let context = exchange.context();
+    #[inline(always)]
+    async fn call(&self, mut exchange: Exchange) -> Answer {
+        let context = exchange.context_mut();
         if context.operation().is_none() || context.principal.is_none() {
-            let mut exchange = exchange;
-            exchange.context_mut().answered_by = Some("origin");
+            context.answered_by = Some("origin");
             let forgotten = "no link has found an operation and a principal; is `authentication` missing?";
             let fault = Fault::new(fault::UNCLASSIFIED).detail(forgotten);
-            return Either::Left(future::ready(exchange.fail(fault, &*self.rescue)));
+            return exchange.fail(fault, &*self.rescue);
         }
         match self.foreign.as_ref().map(|foreign| foreign.choose(exchange.context())) {
-            Some(Ok(Some(connected))) => {
-                let called: BoxFuture<'_, Answer> = Box::pin(connected.call(exchange, &*self.rescue));
-                return Either::Right(Either::Right(called));
-            }
-            Some(Err(fault)) => {
-                return Either::Left(future::ready(exchange.fail(fault, &*self.rescue)));
-            }
+            // Boxed, since few calls go this way and all would pay for its size.
+            Some(Ok(Some(connected))) => return Box::pin(connected.call(exchange, &*self.rescue)).await,
+            Some(Err(fault)) => return exchange.fail(fault, &*self.rescue),
             Some(Ok(None)) | None => {}
         }
-        Either::Right(match &self.backend {
-            Kind::Endpoints(upstream) => Either::Left(Backend::call(upstream, exchange)),
-            Kind::Other(backend) => Either::Right(backend.call(exchange)),
-        })
+        match &self.backend {
+            Kind::Endpoints(upstream) => Backend::call(upstream, exchange).await,
+            Kind::Other(backend) => backend.call(exchange).await,
+        }
     }
 }
 
