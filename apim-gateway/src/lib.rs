@@ -111,6 +111,7 @@ pub mod correlation;
 pub mod cors;
 pub mod deny;
 pub mod deploy;
+mod fetch;
 pub mod format;
 pub mod gateway;
 pub mod headers;

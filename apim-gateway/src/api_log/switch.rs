@@ -22,7 +22,7 @@ impl Switch {
     }
 
     #[inline]
-    pub(super) fn is_on(&self) -> bool {
+    pub(crate) fn is_on(&self) -> bool {
         self.on.load(Relaxed)
     }
 

@@ -8,6 +8,8 @@ use apim_core::{Claims, Timestamp};
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 
+use crate::fetch::Fetch;
+
 /// Remembers what verified tokens say, within so many bytes.
 ///
 /// The whole token is the key, compared whole, under a hash that is keyed at random: two tokens are never
@@ -63,6 +65,7 @@ impl Memory {
         let hash = hash(&self.hasher, token);
         let entry = self.known.find_mut(hash, |entry| *entry.token == *token)?;
         entry.used = true;
+        fetch(&entry.claims);
         Some(entry.claims.clone())
     }
 
@@ -161,6 +164,15 @@ impl Door {
     fn size(&self) -> usize {
         block(self.most * size_of::<u32>())
     }
+}
+
+/// Asks for what the links are about to look at.
+fn fetch(claims: &Claims) {
+    let mut fetch = Fetch::default();
+    fetch.text(&claims.key_manager).text(&claims.subject).text(&claims.client);
+    claims.scopes.iter().take(4).for_each(|scope| {
+        fetch.text(scope);
+    });
 }
 
 fn hash(hasher: &RandomState, token: &str) -> u64 {

@@ -11,6 +11,7 @@ use http::{HeaderName, Method};
 use crate::api_log::Switch;
 use crate::auth::{Mutual, Readers};
 use crate::chain::Origin;
+use crate::fetch::Fetch;
 use crate::metrics::Place;
 use crate::router::{Base, Host, Resources};
 use crate::upstream::Known;
@@ -131,6 +132,18 @@ impl Site {
         deployed.map(Deployed::site).ok_or_else(|| Fault::new(fault::UNCLASSIFIED).detail(why))
     }
 
+    fn fetch(&self, fetch: &mut Fetch) {
+        fetch.shared(&self.api).at(self.api.state as usize).text(&self.context);
+        // The site's own lines.
+        fetch.at(self.state as usize).at(usize::from(self.log.is_on())).at(self.policy.is_some().into());
+        fetch.at(self.mutual.is_some().into()).at(self.readers.schemes.oauth2.into());
+        fetch.text(&self.call.api_members).text(&self.call.context_member);
+        self.resources.fetch(fetch);
+        if let Some(operation) = self.api.operations.first() {
+            fetch.at(operation.auth as usize).at(operation.scopes.len()).text(&operation.path);
+        }
+    }
+
     /// The API as it was deployed.
     pub(super) fn source(&self) -> &Arc<Api> {
         &self.source
@@ -215,6 +228,14 @@ impl Deployed {
 
     pub(super) fn bases(&self) -> &[Base] {
         &self.site.bases
+    }
+
+    /// Asks for what the links are about to look at; see [`Fetch`].
+    pub(crate) fn fetch(&self) {
+        let mut fetch = Fetch::default();
+        fetch.shared(&self.site);
+        self.site.fetch(&mut fetch);
+        self.pipeline.backend().inspect(|origin| origin.fetch(&mut fetch));
     }
 }
 

@@ -31,6 +31,7 @@ pub(super) fn admit<'v>(
     }
     let host = host.as_ref().map(Host::as_str);
     let (deployed, base) = view.route(host, path.as_str()).ok_or_else(|| nobody(view))?;
+    deployed.fetch();
     context.api = Some(deployed.api().clone());
     let below = below(path.as_str(), base);
     let found = find(deployed, head, below, context);

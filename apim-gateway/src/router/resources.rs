@@ -7,6 +7,7 @@ use http::{HeaderValue, Method};
 
 use super::template::{Pieces, Segment};
 use super::{Template, TemplateError};
+use crate::fetch::Fetch;
 
 /// The operations of one API, as a trie over segments.
 ///
@@ -143,6 +144,14 @@ impl Resources {
             }
         }
         Self { words: words.into(), texts: texts.into(), mixed: mixed.into(), others: others.into() }
+    }
+
+    /// Asks for what a lookup is about to look at.
+    pub(crate) fn fetch(&self, fetch: &mut Fetch) {
+        for word in self.words.iter().step_by(16).take(4) {
+            fetch.at(*word as usize);
+        }
+        fetch.text(self.texts.get(..64).unwrap_or(&self.texts));
     }
 
     fn node(&self, at: u32) -> Node<'_> {

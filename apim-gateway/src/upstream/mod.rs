@@ -72,6 +72,7 @@ pub use dynamic::Chosen;
 #[cfg(feature = "otel")]
 pub(crate) use target::Place;
 
+use crate::fetch::Fetch;
 use alike::Alike;
 use call::Call;
 use group::Group;
@@ -272,6 +273,13 @@ pub struct ApiUpstream {
 }
 
 impl ApiUpstream {
+    /// Asks for what a call is about to look at.
+    pub(crate) fn fetch(&self, fetch: &mut Fetch) {
+        if let Some(group) = self.production.as_ref().and_then(Side::backends) {
+            fetch.shared(group);
+        }
+    }
+
     fn endpoint(&self, context: &Context) -> Result<&Side, Fault> {
         if !self.named.is_empty()
             && let Some(Chosen::Name(name)) = context.slots.get()
