@@ -52,7 +52,11 @@ impl Trust for Trusted {
 }
 
 fn key_set(jwk: Value) -> Result<KeySet, String> {
-    let config = json!({"name": "km", "issuer": "https://km.example", "jwks": {"keys": [jwk]}});
+    key_set_of(&[jwk])
+}
+
+fn key_set_of(jwks: &[Value]) -> Result<KeySet, String> {
+    let config = json!({"name": "km", "issuer": "https://km.example", "jwks": {"keys": jwks}});
     KeySet::parse(&serde_json::from_value::<KeyManagerConfig>(config).unwrap())
 }
 
@@ -216,6 +220,32 @@ fn unknown_keys_issuers_and_extensions_are_refused() {
     world.refuses(900_901, &world.sign(header(), with(claims(), "iss", json!("https://km.example/"))));
     world.refuses(900_901, &world.sign(with(header(), "crit", json!(["exp"])), claims()));
     world.refuses(900_901, &world.sign(with(header(), "b64", json!(false)), claims()));
+}
+
+#[test]
+fn a_key_is_good_for_what_its_set_says_and_for_nothing_else() {
+    let world = World::new();
+    for (member, value) in [("use", "enc"), ("alg", "ES384"), ("alg", "none")] {
+        let refused = key_set(with(jwk(&world.key), member, json!(value))).unwrap_err();
+        assert!(refused.contains("no key"), "{member} {value}: {refused}");
+    }
+    assert!(key_set(with(jwk(&world.key), "use", json!("sig"))).is_ok());
+}
+
+#[test]
+fn a_token_names_its_key_where_there_is_a_choice() {
+    let world = World::new();
+    let nameless = world.sign(json!({"alg": "ES256", "typ": "at+jwt"}), claims());
+    world.verify(&nameless).unwrap();
+    let other = with(jwk(&World::new().key), "kid", json!("two"));
+    // Whichever of the two comes first in the set, which is by chance.
+    for generation in 1..=16 {
+        let both = key_set_of(&[jwk(&world.key), other.clone()]).unwrap();
+        *world.trusted.keys.lock().unwrap() = Arc::new(both);
+        world.trusted.generation.store(generation, Ordering::SeqCst);
+        world.verify(&world.good()).unwrap();
+        world.refuses(900_901, &nameless);
+    }
 }
 
 #[test]

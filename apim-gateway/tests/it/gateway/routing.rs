@@ -189,6 +189,12 @@ async fn an_api_answers_on_its_hosts_and_transports_only() {
     let peer = Peer { address: ([203, 0, 113, 9], 1).into(), tls: true };
     assert_eq!(bench.send_from(request, peer).await.status, 200);
     assert_eq!(bench.last().target, "/open");
+
+    let clear = json!({"transports": {"http": true}, "revision": 3});
+    bench.apply(Change::ApiDeployed(Arc::new(pets(clear)))).await;
+    assert_eq!(bench.get("/petstore/1.0.0/open", &[]).await.status, 200);
+    let request = Request::get("https://pets.example/petstore/1.0.0/open").body(Body::empty()).unwrap();
+    assert_eq!(bench.send_from(request, peer).await.verdict(), (403, "403".into()));
 }
 
 #[tokio::test]
