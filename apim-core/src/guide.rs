@@ -200,7 +200,7 @@
 //! An unknown name, an unknown key, a value that does not fit, and what `build` refuses: each refuses the start (or the
 //! deployment of the API) and says where it stands, as `gateway.handlers[9].user-quota.calls: …`.
 //! What an API is refused for stands in the report that `Gateway::load`, `Gateway::apply` and `Gateway::change` return:
-//! look at it.
+//! look at it, or turn it into an error by `into_result()?`.
 //! `Gateway::builder()….schema::<config::File>()` is the JSON Schema of the file, with everything installed.
 //!
 //! # What to know

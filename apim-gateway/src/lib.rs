@@ -13,7 +13,7 @@
 //!     "id": "pets", "name": "PetStore", "version": "1.0.0", "context": "/petstore",
 //!     "endpoints": {"production": {"url": "http://127.0.0.1:8080"}},
 //! })).unwrap();
-//! gateway.load(Snapshot::new(Revision(1), [Change::ApiDeployed(pets)])).await;
+//! gateway.load(Snapshot::new(Revision(1), [Change::ApiDeployed(pets)])).await.into_result().unwrap();
 //!
 //! let request = Request::get("/petstore/1.0.0/pets").body(Body::empty()).unwrap();
 //! let response = gateway.oneshot(request).await.unwrap();

@@ -296,6 +296,18 @@ fn refused(subject: String, error: BuildError) -> Refused {
 }
 
 impl Report {
+    /// The revision that is in force, if nothing was refused.
+    ///
+    /// # Errors
+    ///
+    /// The first of what was refused.
+    pub fn into_result(self) -> Result<Revision, Refused> {
+        match self.refused.into_iter().next() {
+            None => Ok(self.revision),
+            Some(refused) => Err(refused),
+        }
+    }
+
     fn refuse(&mut self, refused: Refused) {
         tracing::error!(subject = %refused.subject, error = %refused.error, "a change was refused");
         self.refused.push(refused);

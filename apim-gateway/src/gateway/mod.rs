@@ -245,11 +245,14 @@ impl Gateway {
     ///     "id": "pets", "name": "PetStore", "version": "1.0.0", "context": "/petstore",
     ///     "endpoints": {"production": {"url": "http://127.0.0.1:8080"}},
     /// })).unwrap();
-    /// let report = gateway.change(Change::ApiDeployed(pets)).await;
-    /// for refused in &report.refused {
-    ///     eprintln!("{refused}"); // API PetStore:1.0.0 (pets): request[0].set-haeder: …
-    /// }
-    /// assert_eq!(report.revision, gateway.revision());
+    /// let revision = gateway.change(Change::ApiDeployed(pets)).await.into_result().unwrap();
+    /// assert_eq!(revision, gateway.revision());
+    ///
+    /// let wrong = serde_json::from_value(serde_json::json!({
+    ///     "id": "cats", "name": "Cats", "version": "1", "context": "/cats", "request": [{"use": "set-haeder"}],
+    /// })).unwrap();
+    /// let refused = gateway.change(Change::ApiDeployed(wrong)).await.into_result().unwrap_err();
+    /// assert!(refused.to_string().starts_with("API Cats:1 (cats): request[0].set-haeder: "));
     /// # });
     /// ```
     pub async fn change(&self, change: Change) -> Report {

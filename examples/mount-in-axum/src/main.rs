@@ -32,7 +32,7 @@ async fn app(backend: &str) -> Result<Router, Box<dyn Error>> {
     }))?;
     let calls = Calls::default();
     let gateway = Gateway::builder().analytics(Arc::new(calls.clone())).build().await?;
-    gateway.load(Snapshot::new(Revision(1), [Change::ApiDeployed(api)])).await;
+    gateway.load(Snapshot::new(Revision(1), [Change::ApiDeployed(api)])).await.into_result()?;
     let own = async |State(calls): State<Calls>| format!("{} calls so far", calls.0.load(Ordering::Relaxed));
     Ok(Router::new()
         .route("/", get(own))

@@ -23,7 +23,7 @@ async fn gateway(backend: &str) -> Result<Gateway, Box<dyn Error>> {
         "endpoints": {"production": {"url": backend}},
     }))?;
     let gateway = Gateway::builder().build().await?;
-    gateway.load(Snapshot::new(Revision(1), [Change::ApiDeployed(api)])).await;
+    gateway.load(Snapshot::new(Revision(1), [Change::ApiDeployed(api)])).await.into_result()?;
     Ok(gateway)
 }
 
