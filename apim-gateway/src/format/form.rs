@@ -67,6 +67,14 @@ mod tests {
     }
 
     #[test]
+    fn a_form_has_so_many_pairs() {
+        let build = |pairs| Form.build(&ContentHead::default(), "a&".repeat(pairs).into());
+        assert!(build(COUNT).is_ok());
+        let error = build(COUNT + 1).unwrap_err();
+        assert_eq!(error.to_string(), "malformed form at pair 100000: more pairs than that");
+    }
+
+    #[test]
     fn what_is_no_utf8_is_refused() {
         let error = Form.build(&ContentHead::default(), Bytes::from_static(b"a=1&b=%FF")).unwrap_err();
         assert_eq!(error.to_string(), "malformed form at pair 2: not UTF-8");

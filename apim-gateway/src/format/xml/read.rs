@@ -236,5 +236,11 @@ mod tests {
         assert!(refused(&deep(DEPTH + 1)).contains("nested deeper"));
         assert!(refused(&deep(200_000)).contains("nested deeper"));
         assert!(refused(&format!("<a>{}</a>", "<b/>".repeat(COUNT))).contains("more than"));
+        let wide = |count: usize| {
+            let attributes: String = (0..count).map(|number| format!(" a{number}=''")).collect();
+            format!("<a{attributes}/>")
+        };
+        assert!(read(&wide(ATTRIBUTES)).is_ok());
+        assert!(refused(&wide(ATTRIBUTES + 1)).contains("more than 256 attributes"));
     }
 }

@@ -75,6 +75,13 @@ async fn each_level_has_its_code() {
     assert_eq!(reply.verdict(), (429, "900807".into()));
     assert_eq!(reply.json()["description"], "You have exceeded your quota");
     assert_eq!(reply.json().get("nextAccessTime"), None::<&Value>);
+
+    bench.apply(policy(json!({"kind": "subscription", "name": "Gold"}))).await;
+    let burst = json!({"kind": "application", "name": "Brief", "burst": {"requests": 1, "window_ms": 1000}});
+    bench.apply(policy(burst)).await;
+    bench.apply(application("app-1", "Brief")).await;
+    pass(&bench, &token, 1).await;
+    assert_eq!(bench.with_token(&token).await.verdict(), (429, "900807".into()));
 }
 
 #[tokio::test]

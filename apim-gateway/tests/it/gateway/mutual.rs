@@ -406,6 +406,18 @@ async fn a_certificate_may_be_percent_encoded_and_stand_in_another_header() {
 }
 
 #[tokio::test]
+async fn a_certificates_header_of_another_name_reaches_no_backend_in_any_spelling() {
+    let settings = "client_certificate_header: {name: Client-Cert, balancers: [192.0.2.1]}";
+    let scene = Scene::configured(settings, &[("plain", json!({}))]).await;
+    let mut tcp = TcpStream::connect(scene.http).await.unwrap();
+    for name in ["Client-Cert", "client_cert"] {
+        let lines = format!("Authorization: Bearer {}\r\n{name}: forged\r\n", scene.token);
+        let got = told(&mut tcp, "plain", &lines).await;
+        assert_eq!((got.0.as_str(), got.1.contains("forged")), ("200", false), "{name}: {}", got.1);
+    }
+}
+
+#[tokio::test]
 async fn nobody_else_is_believed() {
     let good = own("partner");
     let told_by = |balancers: &str| format!("client_certificate_header: {{balancers: [{balancers}]}}");
