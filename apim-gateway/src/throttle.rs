@@ -55,7 +55,9 @@ struct Keys<'a>(SmallVec<[Key<'a>; 6]>);
 
 impl<'a> Keys<'a> {
     fn add(&mut self, level: Level, subject: [&'a str; 3], quota: Option<Quota>, lenient: bool) {
-        self.0.extend(quota.map(|quota| Key { level, subject, quota, lenient }));
+        if let Some(quota) = quota {
+            self.0.push(Key { level, subject, quota, lenient });
+        }
     }
 }
 

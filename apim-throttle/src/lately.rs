@@ -12,7 +12,9 @@ use smallvec::SmallVec;
 
 use crate::counter::Counter;
 
-/// How many counters a thread finds again. One that falls on another's place takes it.
+/// How many counters a thread finds again. One that falls on another's place takes it the second time it comes, if no
+/// third has come meanwhile: where there are many more counters than places, none would be found again, and each would
+/// pay for driving another out.
 const PLACES: usize = 1024;
 
 /// A request's counters.
@@ -35,7 +37,33 @@ pub(crate) struct Age {
 
 struct Lately {
     of: Age,
-    places: Vec<Option<Arc<Counter>>>,
+    places: Vec<Place>,
+}
+
+/// Where one counter stands.
+#[derive(Default)]
+struct Place {
+    /// That of the counter, here as well since nobody looks at the counter for nothing.
+    hash: u64,
+    counter: Option<Arc<Counter>>,
+    /// Who came last and found another here.
+    knocked: u64,
+}
+
+impl Place {
+    fn take(&mut self, hash: u64, key: &Key<'_>, now: Timestamp) -> Option<Arc<Counter>> {
+        let known = if self.hash == hash { self.counter.take() } else { None };
+        known.filter(|known| known.identity.is(key) && known.serves(now))
+    }
+
+    fn put(&mut self, counter: Arc<Counter>) {
+        let hash = counter.hash;
+        if self.counter.is_none() || self.knocked == hash {
+            (self.hash, self.counter) = (hash, Some(counter));
+        } else {
+            self.knocked = hash;
+        }
+    }
 }
 
 /// Lends the counters for some keys with their hashes; `find` gets those that this thread has not found lately.
@@ -53,15 +81,12 @@ pub(crate) fn with<R>(
         let mut counters = Counters::new();
         for key in keys {
             let hash = hash(key);
-            let known = lately.places[place(hash)].take();
-            let good =
-                known.filter(|known| known.hash == hash && known.identity.is(key) && known.serves(now));
-            counters.push(good.unwrap_or_else(|| find(hash, key)));
+            let known = lately.places[place(hash)].take(hash, key, now);
+            counters.push(known.unwrap_or_else(|| find(hash, key)));
         }
         let decided = decide(&counters);
         for counter in counters {
-            let place = place(counter.hash);
-            lately.places[place] = Some(counter);
+            lately.places[place(counter.hash)].put(counter);
         }
         decided
     })
@@ -77,7 +102,7 @@ impl Lately {
         if self.of != of {
             self.of = of;
             self.places.clear();
-            self.places.resize_with(PLACES, || None);
+            self.places.resize_with(PLACES, Place::default);
         }
     }
 }
