@@ -5,7 +5,7 @@ use std::sync::Arc;
 use apim_core::event::{Change, Revision};
 use apim_core::{Body, Peer, Snapshot};
 use apim_gateway::router::Found;
-use http::{Method, Request};
+use http::{HeaderValue, Method, Request};
 use serde_json::json;
 use tower::ServiceExt as _;
 
@@ -209,6 +209,31 @@ async fn a_blocked_api_says_so() {
             r#"{"code":"700700","type":"API blocked","description":"This API has been blocked temporarily"}"#
         )
     );
+}
+
+#[tokio::test]
+async fn a_page_of_an_origin_that_is_not_named_reads_nothing() {
+    let bench = Bench::new().await;
+    let cors = json!({"origins": ["https://shop.example"], "credentials": true});
+    bench.apply(Change::ApiDeployed(Arc::new(pets(json!({"cors": cors, "revision": 2}))))).await;
+    for (origin, named) in [
+        ("https://shop.example", true),
+        ("https://shop.example.evil.example", false),
+        ("https://evil.example", false),
+        ("http://shop.example", false),
+        ("null", false),
+    ] {
+        let page = [("origin", origin), ("access-control-request-method", "GET")];
+        let preflight = bench.call("OPTIONS", "/petstore/1.0.0/open", &page).await;
+        let answer = bench.get("/petstore/1.0.0/open", &page[..1]).await;
+        for reply in [preflight, answer] {
+            assert_eq!(reply.status, 200);
+            let allowed = reply.headers.get("access-control-allow-origin");
+            assert_eq!(allowed.map(HeaderValue::as_bytes), named.then_some(origin.as_bytes()), "{origin}");
+            assert_eq!(reply.headers.contains_key("access-control-allow-credentials"), named, "{origin}");
+            assert_eq!(reply.headers["vary"], "origin");
+        }
+    }
 }
 
 #[tokio::test]
