@@ -304,7 +304,7 @@ pub(super) async fn answer<S: Serve>(
         }
     } else if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         seen.slot.hand_over();
-    } else if h1 && (stage.load(Relaxed) != SERVING || seen.slot.is_ambiguous() || seen.slot.is_spent()) {
+    } else if h1 && (stage.load(Relaxed) != SERVING || seen.slot.is_spent()) {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     Leaving::served(response, flight)
