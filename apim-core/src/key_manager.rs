@@ -1,6 +1,7 @@
 //! Key managers: who issues tokens, and who can say what they are worth.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -98,6 +99,59 @@ pub trait KeyManager: Send + Sync + 'static {
 
     /// The hot half.
     fn verifier(&self) -> Arc<dyn TokenVerifier>;
+
+    /// Who checks passwords of users, for callers that show one instead of a token. Default: nobody.
+    fn passwords(&self) -> Option<Arc<dyn PasswordVerifier>> {
+        None
+    }
+}
+
+/// Says whose a name and a password are.
+///
+/// To guess must take years: whoever implements it counts wrong ones by user and address, and hashes slowly, elsewhere
+/// than on the runtime's own threads. Dropping the future gives the check up; what it has counted stays counted.
+#[async_trait]
+pub trait PasswordVerifier: Send + Sync + 'static {
+    /// Who it is, with those of the wanted scopes that a token of theirs could have. `from` is where they ask from, if
+    /// that is known.
+    ///
+    /// # Errors
+    ///
+    /// [`LoginError`]; unknown users, locked ones and wrong passwords take equally long and look the same.
+    async fn verify(
+        &self,
+        name: &str,
+        password: &Secret,
+        wanted: &[Scope],
+        from: Option<IpAddr>,
+    ) -> Result<Login, LoginError>;
+}
+
+/// Who has shown their password. Having one *is* the proof.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// The user, as a token would name them as its subject.
+    pub subject: UserName,
+    /// Of the wanted scopes those that the user may have.
+    pub scopes: Vec<Scope>,
+}
+
+/// Why nobody was logged in.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoginError {
+    /// No such user, a wrong password, or a locked account: which one is nobody's business.
+    #[error("wrong user name or password")]
+    Wrong,
+    /// There were too many wrong ones; for so long there is no use in trying.
+    #[error("too many wrong passwords")]
+    TooMany(Duration),
+    /// Too many are being checked at once.
+    #[error("too many passwords are waiting to be checked")]
+    Busy,
+    /// Not the caller's doing.
+    #[error("the password could not be checked")]
+    Failed(#[source] BoxError),
 }
 
 /// Says what a token is worth.

@@ -1,5 +1,5 @@
-//! What is kept of a [`User`](crate::store::User)'s password: a hash that takes time and memory to make (Argon2id,
-//! RFC 9106), in PHC form.
+//! Passwords: what is kept of a [`User`](crate::store::User)'s, a hash that takes time and memory to make (Argon2id,
+//! RFC 9106), in PHC form; and how they are sent with a name (`Basic`, RFC 7617).
 //!
 //! Only with the feature `password`: a gateway never sees one.
 
@@ -8,6 +8,39 @@ use argon2::password_hash::{
     self, CustomizedPasswordHasher, Error, PasswordHasher as _, PasswordVerifier as _,
 };
 use argon2::{Algorithm, Argon2, Block, Params, Version};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
+
+use crate::secret::Secret;
+
+/// A name and a password, or a client's id and secret.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// The name; without a colon.
+    pub name: String,
+    /// The password.
+    pub password: Secret,
+}
+
+impl Credentials {
+    /// Reads what stands behind `Basic ` in `Authorization`: Base64 of UTF-8, in which the first colon ends the name
+    /// (RFC 7617 section 2). None if it is anything else, or holds U+0000, which no name and no password does.
+    ///
+    /// ```
+    /// use apim_core::password::Credentials;
+    ///
+    /// let aladdin = Credentials::parse("QWxhZGRpbjpvcGVuIHNlc2FtZQ==").unwrap();
+    /// assert_eq!((&*aladdin.name, aladdin.password.expose()), ("Aladdin", "open sesame"));
+    /// assert!(Credentials::parse("QWxhZGRpbg==").is_none());
+    /// ```
+    pub fn parse(encoded: &str) -> Option<Self> {
+        let decoded = STANDARD.decode(encoded).map(Zeroizing::new).ok()?;
+        let text = std::str::from_utf8(&decoded).ok().filter(|text| !text.contains('\0'))?;
+        let (name, password) = text.split_once(':')?;
+        Some(Self { name: name.to_owned(), password: Secret::new(password) })
+    }
+}
 
 /// What hashing one password costs (Argon2id, version 19).
 #[derive(Debug, Clone, Copy)]

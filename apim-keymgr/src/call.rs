@@ -3,13 +3,11 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use apim_core::password::Credentials;
 use apim_core::{BoxError, Peer};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, header, request};
 use http_body_util::{BodyExt as _, Limited};
-use zeroize::Zeroizing;
 
 use crate::error::{Kind, OAuthError};
 use crate::form::Form;
@@ -96,22 +94,10 @@ impl Call {
     }
 
     /// The pair of `Authorization: Basic` (RFC 7617), as it stands there.
-    pub(crate) fn basic(&self) -> Result<Option<Basic>, OAuthError> {
+    pub(crate) fn basic(&self) -> Result<Option<Credentials>, OAuthError> {
         let Some(encoded) = self.authorization("Basic")? else {
             return Ok(None);
         };
-        let decoded = STANDARD.decode(encoded).map(Zeroizing::new).ok();
-        let text = decoded.as_ref().and_then(|bytes| std::str::from_utf8(bytes).ok());
-        let (name, password) = text.and_then(|text| text.split_once(':')).ok_or_else(OAuthError::client)?;
-        if text.is_some_and(|text| text.contains('\0')) {
-            return Err(OAuthError::client());
-        }
-        Ok(Some(Basic { name: name.to_owned(), password: Zeroizing::new(password.to_owned()) }))
+        Credentials::parse(encoded).map(Some).ok_or_else(OAuthError::client)
     }
-}
-
-/// A name and a password.
-pub(crate) struct Basic {
-    pub(crate) name: String,
-    pub(crate) password: Zeroizing<String>,
 }

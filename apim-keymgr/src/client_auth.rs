@@ -1,10 +1,11 @@
 //! Which client is asking, and how it proves that (RFC 6749 section 2.3).
 
 use apim_core::model::ClientId;
+use apim_core::password::Credentials;
 use apim_core::store::Client;
 use url::form_urlencoded;
 
-use crate::call::{Basic, Call};
+use crate::call::Call;
 use crate::client::secret_matches;
 use crate::error::OAuthError;
 use crate::form::Form;
@@ -38,13 +39,14 @@ pub(crate) async fn authenticate(core: &Core, call: &Call, form: &Form) -> Resul
 ///
 /// RFC 6749 section 2.3.1 wants both halves form-encoded, and many clients forget; so each half is good
 /// either way. Secrets made here look the same both ways.
-pub(crate) async fn by_basic(core: &Core, basic: &Basic) -> Result<Client, OAuthError> {
+pub(crate) async fn by_basic(core: &Core, basic: &Credentials) -> Result<Client, OAuthError> {
     let client = find_basic(core, basic).await?.ok_or_else(OAuthError::client)?;
-    proven(client.clone(), &basic.password).or_else(|_| proven(client, &decoded(&basic.password)))
+    let password = basic.password.expose();
+    proven(client.clone(), password).or_else(|_| proven(client, &decoded(password)))
 }
 
 /// The client that a Basic pair names, not yet proven.
-pub(crate) async fn find_basic(core: &Core, basic: &Basic) -> Result<Option<Client>, OAuthError> {
+pub(crate) async fn find_basic(core: &Core, basic: &Credentials) -> Result<Option<Client>, OAuthError> {
     match find(core, &basic.name).await? {
         None => find(core, &decoded(&basic.name)).await,
         found => Ok(found),

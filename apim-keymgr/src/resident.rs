@@ -1,17 +1,23 @@
 //! Our own server as a [`KeyManager`]: how the control plane makes clients and tokens.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use apim_core::TokenVerifier;
-use apim_core::key_manager::{ClientSpec, KeyManager, KeyManagerError, OAuthClient, Token, TokenRequest};
-use apim_core::model::{ClientId, KeyManagerName};
+use apim_core::key_manager::{
+    ClientSpec, KeyManager, KeyManagerError, Login, LoginError, OAuthClient, PasswordVerifier, Token,
+    TokenRequest,
+};
+use apim_core::model::{ClientId, KeyManagerName, Scope};
 use apim_core::store::StoreError;
+use apim_core::{Secret, TokenVerifier};
 use async_trait::async_trait;
 
 use crate::RESIDENT;
 use crate::client::{Unregistered, described};
 use crate::grant;
+use crate::login::Refused;
+use crate::password::Unchecked;
 use crate::scope;
 use crate::server::Core;
 use crate::verify::Verifier;
@@ -94,6 +100,37 @@ impl KeyManager for Resident {
 
     fn verifier(&self) -> Arc<dyn TokenVerifier> {
         Arc::new(Verifier(self.0.clone()))
+    }
+
+    fn passwords(&self) -> Option<Arc<dyn PasswordVerifier>> {
+        Some(Arc::new(Passwords(self.0.clone())))
+    }
+}
+
+/// Checks passwords as a login does.
+struct Passwords(Arc<Core>);
+
+#[async_trait]
+impl PasswordVerifier for Passwords {
+    async fn verify(
+        &self,
+        name: &str,
+        password: &Secret,
+        wanted: &[Scope],
+        from: Option<IpAddr>,
+    ) -> Result<Login, LoginError> {
+        let user = self.0.log_in(name, password.expose(), from).await.map_err(|refused| match refused {
+            Refused::Wrong => LoginError::Wrong,
+            Refused::TooMany(wait) => LoginError::TooMany(wait),
+            Refused::Unchecked(Unchecked::Busy) => LoginError::Busy,
+            Refused::Unchecked(error) => LoginError::Failed(error.into()),
+            Refused::Store(error) => LoginError::Failed(error.into()),
+        })?;
+        let allowed = self.0.allowed_scopes(wanted, &user.roles).await;
+        let mut scopes = allowed.map_err(|error| LoginError::Failed(error.description.into()))?;
+        // What stands in a token that would be empty means nothing here.
+        scopes.retain(|scope| wanted.contains(scope));
+        Ok(Login { subject: user.name, scopes })
     }
 }
 

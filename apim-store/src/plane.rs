@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use apim_core::key_manager::PasswordVerifier;
 use apim_core::{KeyManager, TokenVerifier};
 use axum::Router;
 
@@ -27,6 +28,8 @@ pub struct House {
     pub verifier: Arc<dyn TokenVerifier>,
     /// Registers OAuth clients.
     pub key_manager: Arc<dyn KeyManager>,
+    /// Checks passwords, where a contract takes them; none: it takes tokens only.
+    pub passwords: Option<Arc<dyn PasswordVerifier>>,
     /// Where callers reach the gateways.
     pub urls: GatewayUrls,
 }
@@ -105,7 +108,8 @@ impl Builder {
             http: "http://localhost:8280".to_owned(),
             https: "https://localhost:8243".to_owned(),
         });
-        let house = Arc::new(House { verifier, key_manager, urls });
+        let passwords = key_manager.passwords();
+        let house = Arc::new(House { verifier, key_manager, passwords, urls });
         Ok(ControlPlane { store: self.store, house })
     }
 }

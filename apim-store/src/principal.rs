@@ -1,11 +1,12 @@
 //! Who calls the control plane.
 
 use apim_core::Claims;
+use apim_core::key_manager::Login;
 use apim_core::model::{Role, Scope, Tenant, UserName};
 
-/// A caller whose token was verified, or a duty of the platform itself.
+/// A caller whose token or password was verified, or a duty of the platform itself.
 ///
-/// Having one is the proof: it is made from verified [`Claims`] only, or by [`Principal::platform`].
+/// Having one is the proof: it is made from verified [`Claims`] or a [`Login`] only, or by [`Principal::platform`].
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Principal {
@@ -15,7 +16,7 @@ pub struct Principal {
     pub user: UserName,
     /// The user's roles, as they are now and not as they were when the token was issued.
     pub roles: Vec<Role>,
-    /// The scopes of the token.
+    /// The scopes of the token, or those that one could have had.
     pub scopes: Vec<Scope>,
 }
 
@@ -24,6 +25,12 @@ impl Principal {
     pub fn of(claims: &Claims, roles: Vec<Role>) -> Self {
         let (user, tenant) = split(claims.subject.as_str());
         Self { tenant, user, roles, scopes: claims.scopes.clone() }
+    }
+
+    /// Who has shown their password.
+    pub fn logged_in(login: Login, roles: Vec<Role>) -> Self {
+        let (user, tenant) = split(login.subject.as_str());
+        Self { tenant, user, roles, scopes: login.scopes }
     }
 
     /// The platform itself, in a tenant.

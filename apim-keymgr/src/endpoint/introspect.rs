@@ -47,7 +47,7 @@ async fn authenticate(core: &Core, call: &Call, form: &Form) -> Result<Asking, O
         && client_auth::find_basic(core, &basic).await?.is_none()
     {
         let user = core
-            .log_in(&basic.name, &basic.password, call.address())
+            .log_in(&basic.name, basic.password.expose(), call.address())
             .await
             .map_err(|refused| refused.or_wrong(OAuthError::client()))?;
         return if core.is_admin(&user) { Ok(Asking::Administrator) } else { Err(OAuthError::client()) };

@@ -53,7 +53,7 @@ async fn authenticate(core: &Core, call: &Call) -> Result<User, OAuthError> {
     let wrong = || OAuthError::new(Kind::InvalidClient, "Unauthenticated request");
     let basic = call.basic()?.ok_or_else(wrong)?;
     let user = core
-        .log_in(&basic.name, &basic.password, call.address())
+        .log_in(&basic.name, basic.password.expose(), call.address())
         .await
         .map_err(|refused| refused.or_wrong(wrong()))?;
     if user.roles.is_empty() {

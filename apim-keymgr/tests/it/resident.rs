@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use apim_core::key_manager::{KeyManager, KeyManagerError, TokenKind, TokenRequest};
+use apim_core::key_manager::{KeyManager, KeyManagerError, LoginError, TokenKind, TokenRequest};
 use apim_core::model::ClientId;
 
 use crate::world::{World, claims, row, verify};
@@ -207,4 +207,31 @@ async fn a_scope_with_a_space_in_it_does_not_smuggle_a_second_one_past_the_roles
         let issued = world.server.resident().issue(wanted(&app.id, &[odd])).await;
         assert!(matches!(issued, Err(KeyManagerError::Invalid(_))), "{odd:?}");
     }
+}
+
+#[tokio::test]
+async fn a_password_says_who_it_is_and_what_a_token_of_theirs_could_do() {
+    let world = World::new().await;
+    world.user("ann", "secret", &["boss"]).await;
+    world.bind("orders:delete", &["boss"]);
+    world.bind("orders:audit", &["auditor"]);
+    let passwords = world.server.resident().passwords().unwrap();
+    let wanted = ["orders:delete".into(), "orders:audit".into()];
+    let verify = async |name: &str, password: &str, from: &str| {
+        let from = from.parse().unwrap();
+        passwords.verify(name, &password.into(), &wanted, Some(from)).await
+    };
+    for name in ["ann", "ann@carbon.super"] {
+        let login = verify(name, "secret", "192.0.2.1").await.unwrap();
+        assert_eq!((login.subject.as_str(), &login.scopes[..]), ("ann", &wanted[..1]));
+    }
+    let nothing = passwords.verify("ann", &"secret".into(), &wanted[1..], None).await.unwrap();
+    assert!(nothing.scopes.is_empty(), "not even what stands in a token for want of anything else");
+
+    assert!(matches!(verify("nobody", "secret", "192.0.2.1").await, Err(LoginError::Wrong)));
+    for _ in 0..10 {
+        assert!(matches!(verify("ann", "wrong", "192.0.2.1").await, Err(LoginError::Wrong)));
+    }
+    assert!(matches!(verify("ann", "secret", "192.0.2.1").await, Err(LoginError::TooMany(_))));
+    assert!(verify("ann", "secret", "192.0.2.2").await.is_ok(), "she is not locked out elsewhere");
 }

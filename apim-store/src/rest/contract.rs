@@ -29,6 +29,7 @@ pub struct Contract {
     base: &'static str,
     operations: Vec<Operation>,
     descriptions: Vec<&'static str>,
+    passwords: bool,
     document: LazyLock<Document, Box<dyn FnOnce() -> Document + Send>>,
 }
 
@@ -44,6 +45,15 @@ const COMMON: &str = include_str!("common.yaml");
 impl Contract {
     /// Puts an API together.
     pub fn new(title: &'static str, base: &'static str, nouns: Vec<Noun>) -> Self {
+        Self::taking(false, title, base, nouns)
+    }
+
+    /// The same for callers that show a name and a password instead of a token, as they like.
+    pub fn with_passwords(title: &'static str, base: &'static str, nouns: Vec<Noun>) -> Self {
+        Self::taking(true, title, base, nouns)
+    }
+
+    fn taking(passwords: bool, title: &'static str, base: &'static str, nouns: Vec<Noun>) -> Self {
         let mut operations = Vec::new();
         let mut descriptions = vec![COMMON];
         for noun in nouns {
@@ -53,15 +63,20 @@ impl Contract {
         let rows: Vec<Row> = operations.iter().map(Row::of).collect();
         let texts = descriptions.clone();
         let document = LazyLock::new(Box::new(move || Document {
-            value: merge(title, base, &rows, &texts),
+            value: merge(title, base, &rows, &texts, passwords),
             validators: Mutex::default(),
         }) as Box<dyn FnOnce() -> Document + Send>);
-        Self { title, base, operations, descriptions, document }
+        Self { title, base, operations, descriptions, passwords, document }
     }
 
     /// The path that its operations stand below.
     pub fn base(&self) -> &'static str {
         self.base
+    }
+
+    /// Whether callers may show a name and a password.
+    pub fn takes_passwords(&self) -> bool {
+        self.passwords
     }
 
     /// What it is called.
@@ -218,7 +233,7 @@ fn read_yaml(text: &str) -> Value {
     serde_saphyr::from_str(text).unwrap_or_default()
 }
 
-fn merge(title: &str, base: &str, rows: &[Row], texts: &[&str]) -> Value {
+fn merge(title: &str, base: &str, rows: &[Row], texts: &[&str], passwords: bool) -> Value {
     let mut document = json!({
         "openapi": "3.1.0",
         "info": {"title": title, "version": env!("CARGO_PKG_VERSION")},
@@ -234,8 +249,13 @@ fn merge(title: &str, base: &str, rows: &[Row], texts: &[&str]) -> Value {
             }
         }
     }
+    let mut also = Vec::new();
+    if passwords {
+        document["components"]["securitySchemes"]["Basic"] = json!({"type": "http", "scheme": "basic"});
+        also.push(json!({"Basic": []}));
+    }
     for row in rows {
-        complete(&mut document["paths"][&row.path][&row.method], row);
+        complete(&mut document["paths"][&row.path][&row.method], row, &also);
     }
     document
 }
@@ -252,15 +272,16 @@ fn graft(into: &mut Value, from: &Value) {
     }
 }
 
-/// Adds what the row knows: scopes, parameters of the path, refusals.
-fn complete(operation: &mut Value, row: &Row) {
+/// Adds what the row knows: scopes, other ways to say who calls, parameters of the path, refusals.
+fn complete(operation: &mut Value, row: &Row, also: &[Value]) {
     if let Some(reason) = row.absence {
         operation["summary"] = "Not offered".into();
         operation["description"] = reason.into();
         operation["responses"]["501"] = json!({"$ref": "#/components/responses/Refusal"});
     }
     if let Access::Scopes(scopes) = row.access {
-        operation["security"] = json!([{"OAuth2": scopes}]);
+        let ways = [json!({"OAuth2": scopes})].into_iter().chain(also.iter().cloned());
+        operation["security"] = ways.collect();
     }
     operation["responses"]["default"] = json!({"$ref": "#/components/responses/Refusal"});
     let names = row.path.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name);

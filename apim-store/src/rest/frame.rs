@@ -5,11 +5,14 @@
 //! transaction that belongs to its caller.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use apim_core::model::Tenant;
-use apim_core::{Fault, fault};
+use apim_core::key_manager::{Login, LoginError, PasswordVerifier};
+use apim_core::model::{Role, Scope, Tenant};
+use apim_core::password::Credentials;
+use apim_core::{Fault, Peer, fault};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{FromRequest as _, Multipart, RawPathParams, Request};
@@ -105,14 +108,22 @@ impl Frame {
             contract: self.contract.clone(),
         };
         let query = call.query.clone();
-        match self.admit(index, operation, call, body).await {
+        let from = head.extensions.get::<Peer>().map(|peer| peer.address.ip().to_canonical());
+        match self.admit(index, operation, call, from, body).await {
             Ok(answer) => self.finish(operation, answer, &head.uri, &query, &head.headers),
-            Err(error) => challenge(error::render(error, &head.headers), operation),
+            Err(error) => self.challenge(error::render(error, &head.headers), operation),
         }
     }
 
-    async fn admit(&self, index: usize, operation: &Operation, mut call: Call, body: Body) -> Result<Answer> {
-        let who = self.authenticate(operation, &call.headers).await?;
+    async fn admit(
+        &self,
+        index: usize,
+        operation: &Operation,
+        mut call: Call,
+        from: Option<IpAddr>,
+        body: Body,
+    ) -> Result<Answer> {
+        let who = self.authenticate(operation, &call.headers, from).await?;
         refuse_null_characters(&call)?;
         if let Work::Absent(reason) = operation.work {
             return Err(code::NOT_OFFERED.because(reason).into());
@@ -125,13 +136,30 @@ impl Frame {
     }
 
     /// Who calls, if they may call this.
-    async fn authenticate(&self, operation: &Operation, headers: &HeaderMap) -> Result<Principal> {
+    async fn authenticate(
+        &self,
+        operation: &Operation,
+        headers: &HeaderMap,
+        from: Option<IpAddr>,
+    ) -> Result<Principal> {
         let wanted = headers.get(&TENANT_HEADER).and_then(|value| value.to_str().ok());
-        let Some(token) = bearer(headers)? else {
-            return match operation.access {
-                Access::Anyone => Ok(Principal::anonymous(tenant(wanted)?)),
-                Access::Scopes(_) => Err(code::MISSING_TOKEN.because("A bearer token is needed").into()),
-            };
+        let token = match shown(headers, self.passwords().is_some())? {
+            Shown::Token(token) => token,
+            Shown::Password(credentials) => {
+                let login = self.log_in(&credentials, operation, from).await?;
+                let roles = self.roles(login.subject.as_str(), wanted).await?;
+                return Ok(Principal::logged_in(login, roles));
+            }
+            Shown::Nothing => {
+                return match (operation.access, self.passwords()) {
+                    (Access::Anyone, _) => Ok(Principal::anonymous(tenant(wanted)?)),
+                    (_, None) => Err(code::MISSING_TOKEN.because("A bearer token is needed").into()),
+                    (_, Some(_)) => {
+                        let text = "A bearer token, or a user's name and password, is needed";
+                        Err(code::MISSING_TOKEN.because(text).into())
+                    }
+                };
+            }
         };
         let claims = self.house.verifier.verify(token).await.map_err(|fault| unverified(&fault))?;
         if let Access::Scopes(scopes) = operation.access
@@ -140,15 +168,46 @@ impl Frame {
             let text = format!("The token needs one of the scopes {}", scopes.join(", "));
             return Err(code::MISSING_SCOPE.because(text).into());
         }
-        let (user, home) = principal::split(claims.subject.as_str());
+        let roles = self.roles(claims.subject.as_str(), wanted).await?;
+        Ok(Principal::of(&claims, roles))
+    }
+
+    /// Who checks passwords, if this contract takes them.
+    fn passwords(&self) -> Option<&Arc<dyn PasswordVerifier>> {
+        self.house.passwords.as_ref().filter(|_| self.contract.takes_passwords())
+    }
+
+    /// Checks a password, and that its user could have had a token that would do.
+    async fn log_in(
+        &self,
+        credentials: &Credentials,
+        operation: &Operation,
+        from: Option<IpAddr>,
+    ) -> Result<Login> {
+        let passwords = self.passwords().ok_or_else(|| Failure::new("nobody checks passwords"))?;
+        let wanted: Vec<Scope> = match operation.access {
+            Access::Scopes(scopes) => scopes.iter().map(|scope| Scope::from(*scope)).collect(),
+            Access::Anyone => Vec::new(),
+        };
+        let checked = passwords.verify(&credentials.name, &credentials.password, &wanted, from).await;
+        let login = checked.map_err(not_logged_in)?;
+        match login.scopes.is_empty() && operation.access != Access::Anyone {
+            // Not 401, at which a browser would ask for another password.
+            true => Err(code::NOT_PERMITTED.because("The user may not do this").into()),
+            false => Ok(login),
+        }
+    }
+
+    /// The roles of a caller who wants to see things of a tenant, or does not say of which.
+    async fn roles(&self, subject: &str, wanted: Option<&str>) -> Result<Vec<Role>> {
+        let (user, home) = principal::split(subject);
         if wanted.is_some_and(|wanted| !wanted.eq_ignore_ascii_case(home.as_str())) {
             // What other tenants show to the public is a row of its own; everything else of theirs is not
             // there for this caller.
             tenant(wanted)?;
         }
         let mut read = self.store.platform(&home).read().await?;
-        let roles = db::roles_of(&mut read, &user).await?;
-        Ok(Principal::of(&claims, roles))
+        db::roles_of(&mut read, &user).await
     }
 
     /// Reads and checks the body, as far as the description wants one.
@@ -223,6 +282,25 @@ impl Frame {
         answer.render()
     }
 
+    /// Tells a client that was refused for what it showed what would do (RFC 6750 section 3, RFC 7617 section 2).
+    fn challenge(&self, mut response: Response, operation: &Operation) -> Response {
+        if response.status() == StatusCode::UNAUTHORIZED {
+            let scopes = match operation.access {
+                Access::Scopes(scopes) => scopes.join(" "),
+                Access::Anyone => String::new(),
+            };
+            let value = format!("Bearer realm=\"apim\", scope=\"{scopes}\"");
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
+            }
+            if self.passwords().is_some() {
+                let value = HeaderValue::from_static("Basic realm=\"apim\", charset=\"UTF-8\"");
+                response.headers_mut().append(header::WWW_AUTHENTICATE, value);
+            }
+        }
+        response
+    }
+
     /// What an answer says that our description does not.
     fn complaint(&self, operation: &Operation, answer: &Answer) -> Option<String> {
         let body = match &answer.body {
@@ -266,16 +344,34 @@ fn refuse_null_characters(call: &Call) -> Result<(), Refusal> {
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
+/// What a caller shows of who they are.
+enum Shown<'a> {
+    Nothing,
+    Token(&'a str),
+    Password(Credentials),
+}
+
+fn shown(headers: &HeaderMap, passwords: bool) -> Result<Shown<'_>, Refusal> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let Some(value) = values.next() else { return Ok(None) };
-    let bad = || code::BAD_TOKEN.because("Send one Authorization header: Bearer and a token");
+    let Some(value) = values.next() else { return Ok(Shown::Nothing) };
+    let bad = || {
+        code::BAD_TOKEN.because(match passwords {
+            true => {
+                "Send one Authorization header: Bearer and a token, or Basic and a name with its password"
+            }
+            false => "Send one Authorization header: Bearer and a token",
+        })
+    };
     if values.next().is_some() {
         return Err(bad());
     }
-    let (scheme, token) = value.to_str().ok().and_then(|value| value.split_once(' ')).ok_or_else(bad)?;
-    match scheme.eq_ignore_ascii_case("Bearer") && !token.trim().is_empty() {
-        true => Ok(Some(token.trim())),
+    let (scheme, shown) = value.to_str().ok().and_then(|value| value.split_once(' ')).ok_or_else(bad)?;
+    let shown = shown.trim();
+    if passwords && scheme.eq_ignore_ascii_case("Basic") {
+        return Credentials::parse(shown).map(Shown::Password).ok_or_else(bad);
+    }
+    match scheme.eq_ignore_ascii_case("Bearer") && !shown.is_empty() {
+        true => Ok(Shown::Token(shown)),
         false => Err(bad()),
     }
 }
@@ -305,19 +401,16 @@ fn unverified(fault: &Fault) -> Error {
     code.because("The token was refused").into()
 }
 
-/// Tells a client that was refused for its token what would do (RFC 6750 section 3).
-fn challenge(mut response: Response, operation: &Operation) -> Response {
-    if response.status() == StatusCode::UNAUTHORIZED {
-        let scopes = match operation.access {
-            Access::Scopes(scopes) => scopes.join(" "),
-            Access::Anyone => String::new(),
-        };
-        let value = format!("Bearer realm=\"apim\", scope=\"{scopes}\"");
-        if let Ok(value) = HeaderValue::from_str(&value) {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
+fn not_logged_in(error: LoginError) -> Error {
+    match error {
+        LoginError::Wrong => code::BAD_TOKEN.because("Wrong user name or password").into(),
+        LoginError::TooMany(wait) => {
+            let text = format!("Too many wrong passwords; try again in {} s", wait.as_secs().max(1));
+            code::TOO_MANY.because(text).into()
         }
+        LoginError::Busy => code::UNAVAILABLE.because("Too many logins at once; try again").into(),
+        other => Failure::from_error(other).into(),
     }
-    response
 }
 
 async fn collect(body: Body, limit: usize) -> Result<Bytes> {

@@ -129,6 +129,11 @@ impl Client {
         self.send(method, url, &headers, body).await
     }
 
+    /// A request without a body, with HTTP Basic authentication.
+    pub async fn by_password(&self, method: Method, url: &str, user: &str, password: &str) -> Reply {
+        self.send(method, url, &[(AUTHORIZATION.as_str(), &basic(user, password))], "").await
+    }
+
     /// POST of a form with HTTP Basic authentication. The body is sent as it is.
     pub async fn form(&self, url: &str, user: &str, password: &str, body: &str) -> Reply {
         let headers = [

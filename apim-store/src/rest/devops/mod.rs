@@ -1,4 +1,5 @@
-//! `/api/am/devops/v0`: what those do who keep the platform running.
+//! `/api/am/devops/v0`: what those do who keep the platform running. As with the original, they may show their name and
+//! password (spec: apictl-contract, section 12), or a token.
 //!
 //! Asking why a request was refused is a row of our own: the original has only its logs to tell.
 
@@ -13,5 +14,5 @@ pub fn contract() -> Contract {
         Noun { operations: logs::operations(), description: include_str!("logs.yaml") },
         Noun { operations: why::operations(), description: include_str!("why.yaml") },
     ];
-    Contract::new("DevOps", "/api/am/devops/v0", nouns)
+    Contract::with_passwords("DevOps", "/api/am/devops/v0", nouns)
 }

@@ -1,12 +1,11 @@
 //! What a gateway gets from a control plane, and what nobody else does.
-#![allow(clippy::unwrap_used, missing_docs)]
 
 use std::os::unix::fs::PermissionsExt as _;
 
 use driver::{Client, Process, free_offset};
 use http::Method;
 
-const BINARY: &str = env!("CARGO_BIN_EXE_control-plane");
+use crate::BINARY;
 
 #[tokio::test]
 async fn the_file_to_join_with_is_private_and_opens_what_nothing_else_does() {
