@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use apim_core::{Context, Outcome};
-use http::{Method, Uri};
+use http::{Method, StatusCode, Uri};
 
 use super::traced::{Fate, Traced, Try};
 use crate::deploy::Site;
@@ -57,7 +57,10 @@ pub(super) fn server(traced: &Traced, site: Option<&Site>, outcome: &Outcome<'_>
     if let Some(application) = context.principal.as_ref().and_then(|it| it.application.as_ref()) {
         span.text("apim.application.name", &[&application.name]);
     }
-    let status = context.status.map(|status| status.as_u16());
+    // What panicked outside the handlers has taken the context with it, and is answered 500 by the gateway.
+    let status =
+        context.status.or_else(|| std::thread::panicking().then_some(StatusCode::INTERNAL_SERVER_ERROR));
+    let status = status.map(|status| status.as_u16());
     if let Some(status) = status {
         span.number("http.response.status_code", status);
     }

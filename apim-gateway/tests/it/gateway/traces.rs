@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use apim_core::handler::Route;
-use apim_core::{Body, BuildError, Link, Parts, Provide};
+use apim_core::{Answer, Backend, Body, BuildError, Exchange, Link, Parts, Provide};
 use apim_gateway::builder::Builder;
 use apim_gateway::builtin;
 use apim_gateway::server::ServerConfig;
@@ -465,6 +465,28 @@ async fn a_call_whose_client_has_gone_is_told_with_what_was_asked() {
     let (server, clients) = world.call(1).await;
     assert_eq!((server.is_error(), server.has("http.response.status_code")), (false, Value::Null));
     assert_eq!(said(&clients[0]), (Value::Null, Value::Null, json!("_OTHER")));
+}
+
+/// A backend in code that has a mistake.
+struct Panics;
+
+impl Backend for Panics {
+    async fn call(&self, exchange: Exchange) -> Answer {
+        panic!("stumbled over {}", exchange.context().request_id)
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_the_backend_in_code_panics_at_is_an_error_of_ours() {
+    let adjust = |builder: Builder| builder.backend(Panics);
+    let mut world = World::of(json!({"url": "http://127.0.0.1:1"}), json!({}), adjust, |_| {}).await;
+    assert_eq!(world.ask("/open", "").await.status(), "500");
+    let (server, _) = world.call(0).await;
+    assert!(server.is_error());
+    assert_eq!(
+        (server.has("http.response.status_code"), server.has("error.type")),
+        (json!("500"), json!("500"))
+    );
 }
 
 #[tokio::test]
