@@ -217,9 +217,11 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "deploy",
-        what: "one API of 10,000 deployed 20 times a second, p99 against quiet, 4 connections",
+        what: "one API of 10,000 deployed 20 times a second, p99 against quiet, one connection",
         load: Load::Get,
-        connections: 4,
+        // More of them fill the core, and the kernel takes it away from the real-time class for a twentieth of
+        // each second: that would be what one of a hundred calls waits for.
+        connections: 1,
         contenders: &[QUIET, BUSY],
         goals: &[Goal { figure: Figure::P99(BUSY.name(), QUIET.name()), must: 1.10, aim: 1.05 }],
     },
