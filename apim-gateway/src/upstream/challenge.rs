@@ -109,5 +109,7 @@ mod tests {
         let twice = Challenge::parse("Digest nonce=a, nonce=b");
         assert_eq!(twice[0].parameter("nonce"), None);
         assert!(Challenge::parse(&"a ".repeat(10_000)).is_empty());
+        let many = format!("Digest {}", "a=b,".repeat(MOST_PARAMETERS + 1));
+        assert_eq!(Challenge::parse(&many)[0].parameters.len(), MOST_PARAMETERS);
     }
 }

@@ -96,6 +96,20 @@ async fn an_answer_that_is_no_http() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_announced_again_and_again_is_not_waited_for() {
+    for (times, status) in [(5, "200"), (50, "502")] {
+        let address = backend(move |_, mut wire| async move {
+            wire.head().await;
+            wire.send("HTTP/1.1 102 Processing\r\n\r\n".repeat(times)).await;
+            wire.send(crate::bench::OK).await;
+            wire.head().await;
+        })
+        .await;
+        assert_eq!(ask(Plan::to(format!("http://{address}"))).await.status(), status, "{times} times");
+    }
+}
+
+#[tokio::test]
 async fn a_connection_closed_before_the_answer() {
     let address = backend(|_, mut wire| async move {
         wire.head().await;
