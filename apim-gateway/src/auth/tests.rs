@@ -230,6 +230,10 @@ fn a_key_is_good_for_what_its_set_says_and_for_nothing_else() {
         assert!(refused.contains("no key"), "{member} {value}: {refused}");
     }
     assert!(key_set(with(jwk(&world.key), "use", json!("sig"))).is_ok());
+    let narrow = with(jwk(&world.key), "x", json!(BASE64.encode([1; 31])));
+    assert!(key_set(narrow).unwrap_err().contains("32 bytes each"));
+    let many = key_set_of(&vec![jwk(&world.key); 101]).unwrap_err();
+    assert!(many.contains("more than 100 keys"), "{many}");
 }
 
 #[test]

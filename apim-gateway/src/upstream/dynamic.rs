@@ -150,6 +150,7 @@ mod tests {
             assert!(is_covered(url), "{url}");
         }
         for url in [
+            "http://pets.example:443/v1",
             "http://pets.example/v1",
             "https://pets.example:8443/v1",
             "https://pets.example/v10",
