@@ -70,20 +70,21 @@ fn taken(world: World) -> [f64; 2] {
     [taken.bytes_current as f64 + blocks, taken.bytes_max as f64 + blocks]
 }
 
-/// As the ids of WSO2 are, of 36 letters, which are 64 bytes of each figure here.
+/// As the ids of WSO2 are, of 36 letters, which are 64 bytes of each figure here. Which shard an entry falls into is
+/// chance, and so is how many shards have grown: figures are up to a fiftieth apart.
 #[test]
 fn what_there_is_much_of_takes_little_each() {
     let few = World { apis: 200, applications: 1_000, subscriptions: 5 };
     let base = taken(few);
     for (what, world, more, most) in [
-        ("an API with five operations", World { apis: 1_200, ..few }, 1_000.0, [3_900.0, 3_800.0]),
+        ("an API with five operations", World { apis: 1_200, ..few }, 1_000.0, [3_950.0, 3_850.0]),
         (
             "an application with its key and five subscriptions",
             World { applications: 3_000, ..few },
             2_000.0,
-            [1_450.0, 1_750.0],
+            [1_480.0, 1_750.0],
         ),
-        ("a subscription", World { subscriptions: 15, ..few }, 10_000.0, [205.0, 270.0]),
+        ("a subscription", World { subscriptions: 10, ..few }, 5_000.0, [210.0, 270.0]),
     ] {
         let all = taken(world);
         let each = [0, 1].map(|at| (all[at] - base[at]) / more);
