@@ -101,7 +101,7 @@ pub struct Endpoint {
     /// Stops calling a member that fails too often.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub breaker: Option<Box<Breaker>>,
-    /// Asks the members whether they are well.
+    /// Asks the members whether they are well. Functions of AWS Lambda cannot be asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<Box<HealthCheck>>,
     /// Calls functions of AWS Lambda instead of a URL.

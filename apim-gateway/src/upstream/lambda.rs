@@ -65,6 +65,10 @@ impl Functions {
         if lambda.access_key.is_empty() || !is_plain(&lambda.access_key) {
             return Err(wrong("access_key", "it is none"));
         }
+        if endpoint.health.is_some() {
+            let why = "the service that runs functions has no path to be asked for its health";
+            return Err(BuildError::at("health", why.to_owned()));
+        }
         let usual = || format!("https://lambda.{}.amazonaws.com", lambda.region);
         let url = lambda.url.clone().unwrap_or_else(usual);
         let single = Endpoint { url, lambda: None, dynamic: None, ..endpoint.clone() };

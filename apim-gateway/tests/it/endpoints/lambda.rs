@@ -107,4 +107,7 @@ async fn what_names_no_function_refuses_the_deployment() {
     let mut wrong = api("http://a", json!({"name": "a"}));
     wrong["endpoints"]["production"]["lambda"]["region"] = "eu/../".into();
     assert!(Whole::refusal(wrong).await.contains("endpoints.production.lambda.region"));
+    let mut checked = api("http://a", json!({"name": "cats"}));
+    checked["endpoints"]["production"]["health"] = json!({"path": "/"});
+    assert!(Whole::refusal(checked).await.contains("endpoints.production.health"));
 }
