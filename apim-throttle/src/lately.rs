@@ -17,11 +17,8 @@ use crate::counter::Counter;
 /// pay for driving another out.
 const PLACES: usize = 1024;
 
-/// A request's counters.
-pub(crate) type Counters = SmallVec<[Arc<Counter>; 8]>;
-
 thread_local! {
-    static LATELY: RefCell<Lately> = const { RefCell::new(Lately { of: Age { table: 0, forgotten: 0 }, places: Vec::new() }) };
+    static LATELY: RefCell<Lately> = const { RefCell::new(Lately::NOTHING) };
 }
 
 /// Which table counters are from, and how often anything had been forgotten there by then.
@@ -35,6 +32,7 @@ pub(crate) struct Age {
     pub(crate) forgotten: u64,
 }
 
+/// Those of one table: a thread that asks several by turns begins anew each time, and finds nothing again.
 struct Lately {
     of: Age,
     places: Vec<Place>,
@@ -78,7 +76,7 @@ pub(crate) fn with<R>(
     LATELY.with_borrow_mut(|lately| {
         lately.come_to(of);
         // They are taken out of their places and put back, so that nobody has to be counted as an owner.
-        let mut counters = Counters::new();
+        let mut counters = SmallVec::<[Arc<Counter>; 8]>::new();
         for key in keys {
             let hash = hash(key);
             let known = lately.places[place(hash)].take(hash, key, now);
@@ -98,6 +96,8 @@ fn place(hash: u64) -> usize {
 }
 
 impl Lately {
+    const NOTHING: Self = Self { of: Age { table: 0, forgotten: 0 }, places: Vec::new() };
+
     fn come_to(&mut self, of: Age) {
         if self.of != of {
             self.of = of;

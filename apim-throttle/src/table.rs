@@ -25,7 +25,7 @@ pub(crate) struct Table {
     /// decide; a fast hash will do.
     hasher: RandomState,
     room_per_shard: usize,
-    /// Told apart from other tables by.
+    /// By which threads tell it from other tables.
     number: u64,
     /// How often [`forget`](Self::forget) was called.
     forgotten: AtomicU64,
