@@ -122,7 +122,9 @@ impl OAuthError {
                 headers.insert(header::WWW_AUTHENTICATE, text(challenge));
             }
             Kind::TooManyAttempts(wait) => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+                // Rounded up: who comes a moment too early is refused again.
+                let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
             }
             _ => {}
         }

@@ -4,6 +4,7 @@
 //! learns only that there was one. `rest` alone turns them into answers.
 
 use std::fmt;
+use std::time::Duration;
 
 use apim_core::BoxError;
 
@@ -53,12 +54,12 @@ impl Code {
 
     /// A refusal of this kind, told in a sentence.
     pub fn because(self, description: impl Into<String>) -> Refusal {
-        Refusal { code: self, description: description.into(), findings: Vec::new() }
+        Refusal { code: self, description: description.into(), findings: Vec::new(), wait: None }
     }
 
     /// A refusal of this kind, with every place that is wrong.
     pub fn found(self, findings: Vec<Finding>) -> Refusal {
-        Refusal { code: self, description: String::new(), findings }
+        Refusal { code: self, description: String::new(), findings, wait: None }
     }
 }
 
@@ -71,14 +72,30 @@ pub struct Refusal {
     pub description: String,
     /// Each place that is wrong.
     pub findings: Vec<Finding>,
+    /// How long to wait before it is worth trying again, if that is known.
+    pub wait: Option<Duration>,
 }
 
 impl Refusal {
-    /// The description, or the findings in one line each.
+    /// Says how long to wait: in `Retry-After` (RFC 9110 section 10.2.3), and behind the description.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.wait = Some(wait);
+        self
+    }
+
+    /// The wait in whole seconds, at least one. Rounded up: who comes a moment too early is refused again.
+    pub fn wait_seconds(&self) -> Option<u64> {
+        let seconds = |wait: Duration| wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        self.wait.map(|wait| seconds(wait).max(1))
+    }
+
+    /// The description, the findings and the wait, in one line.
     pub fn text(&self) -> String {
-        let findings = self.findings.iter().map(Finding::to_string);
         let said = Some(self.description.clone()).filter(|text| !text.is_empty());
-        said.into_iter().chain(findings).collect::<Vec<_>>().join("; ")
+        let findings = self.findings.iter().map(Finding::to_string);
+        let wait = self.wait_seconds().map(|seconds| format!("try again in {seconds} s"));
+        said.into_iter().chain(findings).chain(wait).collect::<Vec<_>>().join("; ")
     }
 }
 

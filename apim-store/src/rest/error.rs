@@ -22,7 +22,11 @@ pub(crate) fn render(error: Error, headers: &HeaderMap) -> Response {
         false => ("application/json", envelope(&refusal)),
     };
     let content_type = (header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-    (status, [content_type], body.to_string()).into_response()
+    let mut response = (status, [content_type], body.to_string()).into_response();
+    if let Some(seconds) = refusal.wait_seconds() {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
 }
 
 fn wants_problem(headers: &HeaderMap) -> bool {

@@ -405,8 +405,7 @@ fn not_logged_in(error: LoginError) -> Error {
     match error {
         LoginError::Wrong => code::BAD_TOKEN.because("Wrong user name or password").into(),
         LoginError::TooMany(wait) => {
-            let text = format!("Too many wrong passwords; try again in {} s", wait.as_secs().max(1));
-            code::TOO_MANY.because(text).into()
+            code::TOO_MANY.because("Too many wrong passwords").retry_after(wait).into()
         }
         LoginError::Busy => code::UNAVAILABLE.because("Too many logins at once; try again").into(),
         other => Failure::from_error(other).into(),

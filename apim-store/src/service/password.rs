@@ -64,7 +64,8 @@ impl Passwords {
         let fresh = Attempts { count: 0, since: now };
         let attempts = all.entry((tenant.clone(), user.clone())).or_insert(fresh);
         if attempts.count >= MOST_WRONG {
-            return Err(code::TOO_MANY.because("Too many wrong passwords; try again in five minutes").into());
+            let wait = WINDOW.saturating_sub(now.since(attempts.since));
+            return Err(code::TOO_MANY.because("Too many wrong passwords").retry_after(wait).into());
         }
         attempts.count += 1;
         Ok(())

@@ -84,7 +84,11 @@ async fn guessing_a_password_is_stopped_as_at_a_login() {
         assert!(tries <= 10, "nobody stops them");
     }
     // Nor is the right one looked at any more, here or where clients are registered.
-    world.get(ALL, ADMIN).await.expect(429);
+    let stopped = world.get(ALL, ADMIN).await.expect(429);
+    let wait: u64 = stopped.header("retry-after").expect("when to come again").parse().unwrap();
+    assert!((1..=300).contains(&wait), "{wait}");
+    let told = stopped.json()["description"].as_str().unwrap().to_owned();
+    assert_eq!(told, format!("Too many wrong passwords; try again in {wait} s"));
     let url = format!("{}/client-registration/v0.17/register", world.process.control());
     world.journey.client.by_password(Method::POST, &url, ADMIN.0, ADMIN.1).await.expect(429);
     // A token is no guess.
