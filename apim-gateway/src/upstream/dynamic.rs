@@ -1,18 +1,16 @@
 //! Backends that are named by the request, among those that are allowed.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use apim_core::model::{Dynamic, Endpoint};
 use apim_core::{BuildError, Fault, fault};
 use http::header::{HeaderMap, HeaderName};
 
 use super::Upstream;
+use super::backends::Backends;
 use super::group::Group;
+use super::known::{Former, Known};
 use super::target::Place;
-
-/// Backends that are remembered. Beyond it all are forgotten, with what was known of their health.
-const MOST: usize = 1_000;
 
 /// Which endpoint a mediator has chosen for a request; kept among the [slots](apim_core::Context::slots) of its
 /// context.
@@ -29,17 +27,17 @@ pub enum Chosen {
 pub(super) struct Dynamics {
     header: Option<HeaderName>,
     allowed: Box<[Place]>,
-    /// How they are called.
-    like: Endpoint,
-    upstream: Upstream,
-    known: Mutex<HashMap<Box<str>, Arc<Group>>>,
+    backends: Arc<Backends>,
 }
 
 impl Dynamics {
+    /// Those that an endpoint of this name allows, with what is known of them.
     pub(super) fn new(
+        name: &str,
         dynamic: &Dynamic,
         endpoint: &Endpoint,
         upstream: &Upstream,
+        known: &Known,
     ) -> Result<Self, BuildError> {
         let within = |error: BuildError| error.within("dynamic");
         let header = dynamic.header.as_deref().map(HeaderName::try_from).transpose();
@@ -67,10 +65,16 @@ impl Dynamics {
             mock: false,
             ..endpoint.clone()
         };
+        let backends = Backends::like(like, upstream);
         // What could never be called is found out now, and not with each call.
-        let tried = Endpoint { url: dynamic.allow[0].clone(), ..like.clone() };
-        upstream.resolve(&tried).map_err(within)?;
-        Ok(Self { header, allowed, like, upstream: upstream.clone(), known: Mutex::default() })
+        let learn = backends.check(&dynamic.allow[0]).map_err(within)?;
+        let backends = match known.named(name, &upstream.0) {
+            Some(Former::Same(backends)) => backends,
+            Some(Former::Akin(akin)) => Arc::new(backends.after(&akin)),
+            None => Arc::new(backends),
+        };
+        known.remember_named(name, Some(&backends).filter(|_| learn));
+        Ok(Self { header, allowed, backends })
     }
 
     /// The URL that a request names in its header, which is not sent on.
@@ -88,8 +92,8 @@ impl Dynamics {
 
     /// The backend at a URL.
     pub(super) fn group(&self, url: &str) -> Result<Arc<Group>, Fault> {
-        if let Some(group) = self.lock().get(url) {
-            return Ok(group.clone());
+        if let Some(group) = self.backends.find(url) {
+            return Ok(group);
         }
         let forbidden = |why: String| {
             let fault = Fault::new(fault::TRANSPORT_FORBIDDEN)
@@ -100,17 +104,7 @@ impl Dynamics {
         if !self.allowed.iter().any(|allowed| covers(allowed, &wanted)) {
             return Err(forbidden("nothing that is allowed covers it".to_owned()));
         }
-        let endpoint = Endpoint { url: url.to_owned(), ..self.like.clone() };
-        let group = self.upstream.resolve(&endpoint).map_err(|error| forbidden(error.to_string()))?;
-        let mut known = self.lock();
-        if known.len() >= MOST {
-            known.clear();
-        }
-        Ok(known.entry(url.into()).or_insert(group).clone())
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Box<str>, Arc<Group>>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.backends.resolve(url).map_err(|error| forbidden(error.to_string()))
     }
 }
 

@@ -55,7 +55,7 @@ impl Functions {
         endpoint: &Endpoint,
         api: &Api,
         upstream: &Inner,
-        former: Option<Former>,
+        former: Option<Former<Group>>,
     ) -> Result<Self, BuildError> {
         let wrong = |path: &str, why: &str| BuildError::at(format!("lambda.{path}"), why.to_owned());
         let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
@@ -74,7 +74,13 @@ impl Functions {
         let single = Endpoint { url, lambda: None, dynamic: None, ..endpoint.clone() };
         let group = match former {
             Some(Former::Same(group)) => group,
-            _ => Arc::new(Group::new(&single, upstream).map_err(|error| error.within("lambda"))?),
+            akin => {
+                let mut group = Group::new(&single, upstream).map_err(|error| error.within("lambda"))?;
+                if let Some(Former::Akin(akin)) = akin {
+                    group.take_over(&akin);
+                }
+                Arc::new(group)
+            }
         };
         let host = group.members[0].address.authority.to_string();
         let targets = api.operations.iter().enumerate().map(|(index, operation)| {

@@ -27,6 +27,7 @@
 //! members, one that cannot be connected to is passed over in any case.
 
 mod alike;
+mod backends;
 mod balance;
 mod body;
 mod budget;

@@ -36,8 +36,10 @@ impl Side {
         upstream: &Upstream,
         known: &Known,
     ) -> Result<Self, BuildError> {
-        let dynamic = endpoint.dynamic.as_deref().map(|dynamic| Dynamics::new(dynamic, endpoint, upstream));
-        let dynamic = dynamic.transpose()?.map(Box::new);
+        let dynamic = match endpoint.dynamic.as_deref() {
+            Some(dynamic) => Some(Box::new(Dynamics::new(name, dynamic, endpoint, upstream, known)?)),
+            None => None,
+        };
         let named = !endpoint.url.is_empty() || !endpoint.members.is_empty();
         let ways = [named, endpoint.lambda.is_some(), endpoint.mock].into_iter().filter(|way| *way).count();
         let way = match (&endpoint.lambda, endpoint.mock) {
@@ -73,7 +75,7 @@ impl Side {
     /// Says what is wrong with an endpoint whose API is not known.
     pub(super) fn check(endpoint: &Endpoint, upstream: &Upstream) -> Result<(), BuildError> {
         if let Some(dynamic) = &endpoint.dynamic {
-            Dynamics::new(dynamic, endpoint, upstream)?;
+            Dynamics::new("", dynamic, endpoint, upstream, &Known::default())?;
         }
         match endpoint.url.is_empty() && endpoint.members.is_empty() && endpoint.dynamic.is_some() {
             true => Ok(()),

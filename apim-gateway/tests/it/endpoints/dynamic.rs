@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Named, Whole};
+use super::{HANGS_UP, Named, Whole};
 
 #[tokio::test]
 async fn a_header_names_the_backend_and_is_not_sent_on() {
@@ -105,4 +105,28 @@ async fn what_could_never_be_chosen_refuses_the_deployment() {
         let refusal = Whole::refusal(with.clone()).await;
         assert!(refusal.contains(place), "{with}: {refusal}");
     }
+}
+
+#[tokio::test]
+async fn a_thousand_backends_are_remembered_and_with_one_more_all_are_forgotten() {
+    let a = Named::new("a").await;
+    let dynamic = json!({"header": "X-Backend", "allow": [a.url()]});
+    let endpoint = |timeout: u64| json!({"dynamic": dynamic, "suspension": {}, "timeout_ms": timeout});
+    let whole = Whole::of(json!({"endpoints": {"production": endpoint(5_000)}})).await;
+    let status = async |number: usize| {
+        whole.get("/pets/1/x", &[("x-backend", &format!("{}/{number}", a.url()))]).await.status
+    };
+    a.answers(HANGS_UP);
+    assert_eq!(status(0).await, 502);
+    a.answers(200);
+    for number in 1..1_000 {
+        assert_eq!(status(number).await, 200);
+    }
+    assert_eq!(status(0).await, 503, "it is left alone, and that is known");
+    // Another revision neither forgets nor adds to them.
+    whole.deploy(json!({"endpoints": {"production": endpoint(7_000)}})).await;
+    assert_eq!(status(1).await, 200);
+    assert_eq!(status(0).await, 503);
+    assert_eq!(status(1_000).await, 200);
+    assert_eq!(status(0).await, 200, "there were too many");
 }

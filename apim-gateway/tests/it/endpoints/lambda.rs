@@ -5,7 +5,7 @@ use http::Request;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::{Named, Whole};
+use super::{HANGS_UP, Named, Whole};
 use crate::bench::{Got, backend};
 
 fn api(url: &str, function: Value) -> Value {
@@ -110,4 +110,25 @@ async fn what_names_no_function_refuses_the_deployment() {
     let mut checked = api("http://a", json!({"name": "cats"}));
     checked["endpoints"]["production"]["health"] = json!({"path": "/"});
     assert!(Whole::refusal(checked).await.contains("endpoints.production.health"));
+}
+
+#[tokio::test]
+async fn a_service_of_functions_that_is_left_alone_stays_so_with_another_revision() {
+    let lambda = Named::new("null").await;
+    let revision = |timeout: u64| {
+        let mut api = api(&lambda.url(), json!({"name": "cats"}));
+        api["endpoints"]["production"]["suspension"] = json!({});
+        api["endpoints"]["production"]["timeout_ms"] = json!(timeout);
+        api
+    };
+    let whole = Whole::of(revision(5_000)).await;
+    let status =
+        async || whole.send(Request::post("/pets/1/cats/a").body(Body::empty()).unwrap()).await.status;
+    lambda.answers(HANGS_UP);
+    assert_eq!((status().await, status().await), (502, 503));
+    lambda.answers(200);
+    for timeout in [5_000, 7_000] {
+        whole.deploy(revision(timeout)).await;
+        assert_eq!(status().await, 503, "{timeout}");
+    }
 }

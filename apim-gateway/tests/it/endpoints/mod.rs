@@ -175,6 +175,11 @@ impl Whole {
     async fn load(with: Value) -> (Self, Report) {
         let clock = Arc::new(ManualClock::at(Timestamp::from_secs(1_440_938_160)));
         let gateway = Gateway::builder().clock(clock).build().await.unwrap();
+        let report = gateway.load(Snapshot::new(Revision(1), [Self::deployed(with)])).await;
+        (Self { gateway }, report)
+    }
+
+    fn deployed(with: Value) -> Change {
         let mut api = serde_json::json!({
             "id": "pets", "name": "pets", "version": "1", "context": "/pets",
             "operations": [{"method": "*", "path": "/*", "auth": "none"}],
@@ -183,8 +188,13 @@ impl Whole {
             api[name] = value.clone();
         }
         let api: Api = serde_json::from_value(api).unwrap();
-        let report = gateway.load(Snapshot::new(Revision(1), [Change::ApiDeployed(Arc::new(api))])).await;
-        (Self { gateway }, report)
+        Change::ApiDeployed(Arc::new(api))
+    }
+
+    /// Another revision of the API.
+    async fn deploy(&self, with: Value) {
+        let report = self.gateway.change(Self::deployed(with)).await;
+        assert!(report.refused.is_empty(), "{:?}", report.refused);
     }
 
     async fn of(with: Value) -> Self {

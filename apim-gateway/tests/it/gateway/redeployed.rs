@@ -68,8 +68,18 @@ impl World {
     }
 
     async fn status(&self) -> String {
-        let request = "GET /petstore/1.0.0/open HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
-        Wire::connect(self.running.address).await.ask(request).await.status().to_owned()
+        self.answered("").await
+    }
+
+    /// The status of a request that names its backend.
+    async fn at(&self, url: &str) -> String {
+        self.answered(&format!("X-Backend: {url}\r\n")).await
+    }
+
+    async fn answered(&self, headers: &str) -> String {
+        let request =
+            format!("GET /petstore/1.0.0/open HTTP/1.1\r\nHost: a\r\n{headers}Connection: close\r\n\r\n");
+        Wire::connect(self.running.address).await.ask(&request).await.status().to_owned()
     }
 
     async fn until(&self, wanted: &str) {
@@ -166,4 +176,37 @@ async fn a_backend_that_was_found_unwell_is_so_until_it_is_found_well() {
     }
     unwell.status.store(200, SeqCst);
     world.until("200").await;
+}
+
+#[tokio::test]
+async fn backends_that_requests_name_are_known_too() {
+    let (away, good) = (Moody::new(0).await, Moody::new(200).await);
+    let dynamic = json!({"header": "X-Backend", "allow": [away.url, good.url]});
+    let endpoint = json!({"dynamic": dynamic, "suspension": {}});
+    let mut world = World::to(endpoint.clone()).await;
+    assert_eq!(world.at(&away.url).await, "502");
+    away.status.store(200, SeqCst);
+    let asked = away.asked.load(SeqCst);
+    let fewer = json!({"header": "X-Backend", "allow": [good.url]});
+    for (same, status) in [
+        (endpoint.clone(), "503"),
+        (with(endpoint.clone(), "timeout_ms", json!(7_000)), "503"),
+        // It may not be called meanwhile, and nobody names it in the revision after that.
+        (with(endpoint.clone(), "dynamic", fewer), "403"),
+        (with(endpoint.clone(), "url", json!(good.url)), ""),
+        (endpoint.clone(), "503"),
+        (
+            with(endpoint.clone(), "security", json!({"type": "basic", "username": "a", "password": "s"})),
+            "503",
+        ),
+    ] {
+        world.deploy(&same).await;
+        if !status.is_empty() {
+            assert_eq!(world.at(&away.url).await, status, "{same}");
+            assert_eq!(world.at(&good.url).await, "200", "{same}");
+        }
+    }
+    assert_eq!(away.asked.load(SeqCst), asked);
+    world.deploy(&with(endpoint.clone(), "suspension", json!({"initial_ms": 60_000}))).await;
+    assert_eq!(world.at(&away.url).await, "200", "who is judged otherwise begins anew");
 }
