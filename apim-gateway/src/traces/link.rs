@@ -92,8 +92,8 @@ impl Tracer {
         let Some(traced) = context.slots.get::<Traced>() else { return };
         let site = Site::of(context).ok();
         self.journal.line(context.worker, |out| span::server(traced, site, outcome, out));
-        for (index, tried) in traced.tries().iter().enumerate() {
-            self.journal.line(context.worker, |out| span::client(traced, index, tried, outcome, out));
+        for tried in traced.tries().iter() {
+            self.journal.line(context.worker, |out| span::client(traced, tried, outcome, out));
         }
     }
 }

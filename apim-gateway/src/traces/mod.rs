@@ -12,6 +12,7 @@
 //! |---|---|---|
 //! | `GET /petstore/1.0.0/pets/{id}` | server | one, from the request's head to the answer's last byte |
 //! | `GET` | client | one each time that a backend is asked, from opening a connection to the head of the answer |
+//! | `POST` | client | one each time that a token for a backend is waited for, to the answer's last byte |
 //!
 //! The line is where there is a head: what nobody could read as a request, or came by a connection that was closed
 //! without a word, has no span. Every other request that was answered has one, be it refused by the server before it
@@ -20,8 +21,10 @@
 //!
 //! A backend is asked again if the endpoint says so, if a connection that was open turns out to be closed, if it wants
 //! to know who asks, or as a tower layer pleases. From the second time on the span says so by
-//! `http.request.resend_count`. That no connection could be opened is a span too. To fetch a token for a backend is
-//! none.
+//! `http.request.resend_count`. That no connection could be opened is a span too.
+//!
+//! One token is fetched for all calls that want it at once, and each of them has a span of its own waiting, whose
+//! `url.full` is the token server's without its query. The token server is told of no trace, since it answers several.
 //!
 //! Names and attributes are those of OpenTelemetry's conventions for HTTP: `http.request.method` (and
 //! `http.request.method_original`, if the conventions do not know it), `http.route`,
@@ -29,8 +32,8 @@
 //! `client.address`, `user_agent.original`, `url.full` of the endpoint, `error.type`; and `apim.api.id`,
 //! `apim.api.name`, `apim.api.version`, `apim.application.name` and `apim.request_id`. What the gateway answered
 //! itself also has `apim.stage`, the link or part of it that did so, and `apim.fault.code`, the number that the caller
-//! was told. A server span is an error if the answer's status is 500 or more, a client span if there was no answer, or
-//! one of 400 or more: what callers do wrong is no error of a server.
+//! was told. A server span is an error if the answer's status is 500 or more, a client span if there was no answer, one
+//! of 400 or more, or one that holds no token: what callers do wrong is no error of a server.
 //!
 //! Spans are sent as OTLP over HTTP in JSON (OTLP 1.x, section "OTLP/HTTP"), several times a second, by a thread of
 //! their own. While the collector does not keep up a worker keeps 8 MiB of them; further ones, and those of requests
@@ -57,7 +60,7 @@ use collector::Collector;
 
 pub use context::{TraceParent, is_trace_state};
 pub(crate) use link::link;
-pub(crate) use traced::{answered, begin, failed};
+pub(crate) use traced::{answered, begin, failed, refused, wants_token};
 
 /// What is traced, and who is told. A part of a settings file.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use apim_core::{Context, Outcome};
 use http::{Method, StatusCode, Uri};
 
-use super::traced::{Fate, Traced, Try};
+use super::traced::{Fate, Of, Traced, Try};
 use crate::deploy::Site;
 
 const SERVER: u8 = 2;
@@ -76,16 +76,20 @@ pub(super) fn server(traced: &Traced, site: Option<&Site>, outcome: &Outcome<'_>
     span.end(error.map(|status| code.unwrap_or(status.into()).to_string()));
 }
 
-/// Asking a backend, counted from 0.
-pub(super) fn client(traced: &Traced, index: usize, tried: &Try, outcome: &Outcome<'_>, out: &mut Vec<u8>) {
+/// Asking a backend, or a token server on its behalf.
+pub(super) fn client(traced: &Traced, tried: &Try, outcome: &Outcome<'_>, out: &mut Vec<u8>) {
     let context = outcome.context;
-    let (method, name) = method(&context.method);
-    let mut span = Span::begin(out, traced.trace, traced.client(index), Some(traced.server), CLIENT);
+    let (sent, again) = match tried.of {
+        Of::Backend { before } => (&context.method, before),
+        Of::TokenServer => (&Method::POST, 0),
+    };
+    let (method, name) = method(sent);
+    let mut span = Span::begin(out, traced.trace, tried.span, Some(traced.server), CLIENT);
     span.name(&[name]);
     span.times(context, tried.began, tried.ended.unwrap_or(outcome.ended));
-    span.method(method, &context.method);
-    if index > 0 {
-        span.number("http.request.resend_count", index);
+    span.method(method, sent);
+    if again > 0 {
+        span.number("http.request.resend_count", again);
     }
     span.text("url.full", &[&tried.to]);
     let to = tried.to.parse::<Uri>().unwrap_or_default();
@@ -99,6 +103,10 @@ pub(super) fn client(traced: &Traced, index: usize, tried: &Try, outcome: &Outco
         Fate::Answered(status) => {
             span.number("http.response.status_code", status.as_u16());
             (status.as_u16() >= 400).then(|| status.as_str().to_owned())
+        }
+        Fate::Refused(status, code) => {
+            span.number("http.response.status_code", status.as_u16());
+            Some(if status.as_u16() >= 400 { status.as_str().to_owned() } else { code.number.to_string() })
         }
         Fate::Failed(code) => Some(code.number.to_string()),
         Fate::Unknown => Some("_OTHER".to_owned()),

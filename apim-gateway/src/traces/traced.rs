@@ -20,22 +20,39 @@ pub(super) struct Traced {
     pub(super) parent: Option<u64>,
     /// Our span of the call.
     pub(super) server: u64,
-    /// Each time that its request was sent to a backend. Copies of the context have them in common, since a tower
-    /// layer may send one request several times.
+    /// Each time that its request was sent to a backend or waited for a token. Copies of the context have them in
+    /// common, since a tower layer may send one request several times.
     tries: Arc<Mutex<Vec<Try>>>,
     /// The one that this copy is at.
     current: Option<usize>,
 }
 
-/// One time that a request was sent.
+/// One time that somebody was asked.
 #[derive(Debug, Clone)]
 pub(super) struct Try {
+    pub(super) span: u64,
+    pub(super) of: Of,
     pub(super) began: Instant,
     /// None while it lasts.
     pub(super) ended: Option<Instant>,
-    /// The endpoint's URL.
+    /// The URL of the endpoint, or of the token server.
     pub(super) to: Arc<str>,
     pub(super) fate: Fate,
+}
+
+impl Try {
+    fn begun(of: Of, span: u64, to: &Arc<str>) -> Self {
+        Self { span, of, began: Instant::now(), ended: None, to: to.clone(), fate: Fate::Unknown }
+    }
+}
+
+/// Who was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Of {
+    /// A backend, after it or others had been asked so many times.
+    Backend { before: usize },
+    /// Who gives out tokens for a backend.
+    TokenServer,
 }
 
 /// What came of it.
@@ -44,6 +61,8 @@ pub(super) enum Fate {
     /// Nobody has waited for it.
     Unknown,
     Answered(StatusCode),
+    /// It was answered, with nothing that could be used.
+    Refused(StatusCode, Code),
     Failed(Code),
 }
 
@@ -54,33 +73,34 @@ impl Traced {
         Self { trace, parent, server: server(id), tries: Arc::default(), current: None }
     }
 
-    /// The span of a try, counted from 0.
-    pub(super) fn client(&self, index: usize) -> u64 {
-        client(self.server, index)
-    }
-
     pub(super) fn tries(&self) -> MutexGuard<'_, Vec<Try>> {
-        self.tries.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.tries)
     }
 
     fn begin(&mut self, headers: &mut HeaderMap, to: &Arc<str>) {
-        let began = Try { began: Instant::now(), ended: None, to: to.clone(), fate: Fate::Unknown };
-        let index = {
-            let mut tries = self.tries();
-            tries.push(began);
-            tries.len() - 1
-        };
-        self.current = Some(index);
+        let mut tries = lock(&self.tries);
+        let before = tries.iter().filter(|tried| tried.of != Of::TokenServer).count();
+        let span = client(self.server, before);
+        self.current = Some(tries.len());
+        tries.push(Try::begun(Of::Backend { before }, span, to));
+        drop(tries);
         // That of the first was written when the call came, for all who look at it on its way. If somebody has taken it
         // away, or written another, that is what counts.
-        if index > 0 && TraceParent::of(headers).is_some_and(|told| self.has_told(told, index)) {
-            tell(headers, TraceParent { trace: self.trace, span: self.client(index), sampled: true });
+        if before > 0 && TraceParent::of(headers).is_some_and(|told| self.has_told(told, before)) {
+            tell(headers, TraceParent { trace: self.trace, span, sampled: true });
         }
+    }
+
+    fn wants_token(&mut self, to: &Arc<str>) {
+        let mut tries = lock(&self.tries);
+        self.current = Some(tries.len());
+        let span = token(self.server, tries.len());
+        tries.push(Try::begun(Of::TokenServer, span, to));
     }
 
     /// Whether that is what one of so many tries has told.
     fn has_told(&self, told: TraceParent, tries: usize) -> bool {
-        told.trace == self.trace && (0..tries).any(|index| self.client(index) == told.span)
+        told.trace == self.trace && (0..tries).any(|index| client(self.server, index) == told.span)
     }
 
     fn end(&mut self, fate: Fate) {
@@ -90,6 +110,10 @@ impl Traced {
             current.fate = fate;
         }
     }
+}
+
+fn lock(tries: &Mutex<Vec<Try>>) -> MutexGuard<'_, Vec<Try>> {
+    tries.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The span of a call.
@@ -102,6 +126,11 @@ fn client(server: u64, index: usize) -> u64 {
     let number = u64::try_from(index).unwrap_or_default() + 1;
     // By an odd number, so that no two tries come out the same.
     not_zero(server.rotate_left(32) ^ number.wrapping_mul(0x5bd1_e995))
+}
+
+/// The span of waiting for a token. No call is sent so many times that one of its tries had the same.
+fn token(server: u64, index: usize) -> u64 {
+    client(server, index | 1 << (usize::BITS - 2))
 }
 
 fn not_zero(span: u64) -> u64 {
@@ -130,6 +159,18 @@ pub(crate) fn begin(context: &mut Context, headers: &mut HeaderMap, to: &Arc<str
 /// It was answered.
 pub(crate) fn answered(context: &mut Context, status: StatusCode) {
     end(context, Fate::Answered(status));
+}
+
+/// It is about to wait for a token for a backend.
+pub(crate) fn wants_token(context: &mut Context, from: &Arc<str>) {
+    if let Some(traced) = context.slots.get_mut::<Traced>() {
+        traced.wants_token(from);
+    }
+}
+
+/// It was answered, with nothing that could be used.
+pub(crate) fn refused(context: &mut Context, status: StatusCode, code: Code) {
+    end(context, Fate::Refused(status, code));
 }
 
 /// It was not.

@@ -259,7 +259,7 @@ impl Sending<'_> {
         context: &mut Context,
         began: Instant,
     ) -> Result<Answered, Box<Lost>> {
-        let given = security.authorize(request).await?;
+        let given = security.authorize(request, context).await?;
         let body = request.body().replay(MOST_REPLAYED).filter(|_| !self.sent.upgrades);
         let spare = body.map(|body| Spare::of(request, body));
         let (head, rest) = self.run(request, context, began).await?;
@@ -271,7 +271,7 @@ impl Sending<'_> {
         // Gives the connection back, if the refusal has no body.
         drop(Download::body(rest, self.own, self.target, None));
         *request = spare.request();
-        security.authorize(request).await?;
+        security.authorize(request, context).await?;
         self.run(request, context, Instant::now()).await
     }
 

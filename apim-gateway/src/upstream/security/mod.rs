@@ -7,7 +7,7 @@ mod token;
 use std::sync::Arc;
 
 use apim_core::model::{EndpointSecurity, KeyPlace};
-use apim_core::{Body, BuildError, Clock, Fault, fault};
+use apim_core::{Body, BuildError, Clock, Context, Fault, fault};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -102,7 +102,11 @@ impl Security {
     /// # Errors
     ///
     /// [`fault::BACKEND_SECURITY`] if that cannot be had. It never is a 401, which would blame the caller.
-    pub(super) async fn authorize(&self, request: &mut Request<Body>) -> Result<Given, Fault> {
+    pub(super) async fn authorize(
+        &self,
+        request: &mut Request<Body>,
+        context: &mut Context,
+    ) -> Result<Given, Fault> {
         match self {
             Self::Header(..) | Self::Query(..) => self.settles(request).map(|_| Given::Fixed),
             Self::Digest(digest) => {
@@ -120,7 +124,7 @@ impl Security {
                 Ok(Given::Digest(session))
             }
             Self::Token(source) => {
-                let token = source.token().await?;
+                let token = source.token(context).await?;
                 request.headers_mut().insert(AUTHORIZATION, token.clone());
                 Ok(Given::Token(token))
             }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use apim_core::model::TokenGrant;
-use apim_core::{BuildError, Clock, Fault, Timestamp, fault};
+use apim_core::{BuildError, Clock, Context, Fault, Timestamp, fault};
 use arc_swap::ArcSwapOption;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -23,6 +23,7 @@ use super::super::target::Place;
 use super::super::tls::OwnTls;
 use super::secret_header;
 use crate::transport::dial::Destination;
+use crate::tries;
 
 /// How long a token server may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -38,7 +39,15 @@ pub(in super::super) struct TokenSource {
     fetching: Mutex<Option<WeakShared<Fetching>>>,
 }
 
-type Fetching = BoxFuture<'static, Result<HeaderValue, Arc<str>>>;
+type Fetching = BoxFuture<'static, Result<HeaderValue, Denied>>;
+
+/// Why there is no token.
+#[derive(Clone)]
+struct Denied {
+    /// Of the answer, if there was one.
+    status: Option<StatusCode>,
+    why: Arc<str>,
+}
 
 /// A token as it is sent, and when it is no good any more.
 struct Token {
@@ -49,6 +58,8 @@ struct Token {
 /// A token server, and what it is asked.
 struct Server {
     to: Destination,
+    /// Without the query, in which there may be secrets.
+    url: Arc<str>,
     host: HeaderValue,
     path: String,
     authorization: HeaderValue,
@@ -82,6 +93,7 @@ impl TokenSource {
         let authorization = secret_header(format!("Basic {}", STANDARD.encode(pair)))
             .map_err(|error| BuildError::at("client_secret", error))?;
         let server = Server {
+            url: url.into(),
             to: Destination { host: place.host, port: place.port, tls, server_name: None },
             host: place.header,
             path,
@@ -92,7 +104,7 @@ impl TokenSource {
     }
 
     /// The token to send now.
-    pub(super) async fn token(&self) -> Result<HeaderValue, Fault> {
+    pub(super) async fn token(&self, context: &mut Context) -> Result<HeaderValue, Fault> {
         if let Some(token) = &*self.current.load()
             && self.clock.now() < token.until
         {
@@ -107,11 +119,22 @@ impl TokenSource {
                 new
             })
         };
-        fetching.await.map_err(|why| {
-            Fault::new(fault::BACKEND_SECURITY)
-                .because("The gateway could not obtain a token for the backend")
-                .detail(format!("{}: {why}", self.server.to.host))
-        })
+        tries::wants_token(context, &self.server.url);
+        let Denied { status, why } = match fetching.await {
+            Ok(token) => {
+                tries::answered(context, StatusCode::OK);
+                return Ok(token);
+            }
+            Err(denied) => denied,
+        };
+        match status {
+            Some(status) => tries::refused(context, status, fault::BACKEND_SECURITY),
+            None => tries::failed(context, fault::BACKEND_SECURITY),
+        }
+        let fault = Fault::new(fault::BACKEND_SECURITY);
+        Err(fault
+            .because("The gateway could not obtain a token for the backend")
+            .detail(format!("{}: {why}", self.server.to.host)))
     }
 
     /// Forgets a token that a backend has refused, unless there is another already.
@@ -122,11 +145,11 @@ impl TokenSource {
         }
     }
 
-    fn fetch(&self) -> impl Future<Output = Result<HeaderValue, Arc<str>>> + Send + 'static {
+    fn fetch(&self) -> impl Future<Output = Result<HeaderValue, Denied>> + Send + 'static {
         let (server, clock, current) = (self.server.clone(), self.clock.clone(), self.current.clone());
         async move {
             let asked = clock.now();
-            let (header, lives) = server.ask().await.map_err(|why| Arc::from(why.as_str()))?;
+            let (header, lives) = server.ask().await?;
             let until = lives.map_or(Timestamp::from_millis(u64::MAX), |lives| {
                 asked.plus(lives.saturating_sub(MARGIN.min(lives / 10)))
             });
@@ -138,20 +161,25 @@ impl TokenSource {
 
 impl Server {
     /// A token as it is sent, and how long it lives, if the server says so.
-    async fn ask(&self) -> Result<(HeaderValue, Option<Duration>), String> {
+    async fn ask(&self) -> Result<(HeaderValue, Option<Duration>), Denied> {
+        let unanswered = |why: String| Denied { status: None, why: why.into() };
         let request = Request::post(self.path.as_str())
             .header(HOST, self.host.clone())
             .header(AUTHORIZATION, self.authorization.clone())
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .header(ACCEPT, "application/json")
             .body(Full::new(Bytes::from(self.form.expose().to_owned())))
-            .map_err(|error| error.to_string())?;
-        let response =
-            once::ask(&self.to, false, request, PATIENCE).await.map_err(|error| with_causes(&*error))?;
+            .map_err(|error| unanswered(error.to_string()))?;
+        let response = once::ask(&self.to, false, request, PATIENCE)
+            .await
+            .map_err(|error| unanswered(with_causes(&*error)))?;
         let status = response.status();
-        let answer: Answer = serde_json::from_slice(response.body())
-            .map_err(|_| format!("the token server answered {status}, without JSON that could be used"))?;
-        answer.token(status)
+        let answer: Result<Answer, _> = serde_json::from_slice(response.body());
+        let token = match answer {
+            Ok(answer) => answer.token(status),
+            Err(_) => Err(format!("the token server answered {status}, without JSON that could be used")),
+        };
+        token.map_err(|why| Denied { status: Some(status), why: why.into() })
     }
 }
 

@@ -404,6 +404,66 @@ async fn what_is_sent_again_without_a_rule_is_a_span_too() {
     }
 }
 
+/// A token server's answer.
+macro_rules! answered {
+    ($status:literal, $body:literal) => {
+        concat!("HTTP/1.1 ", $status, " -\r\nContent-Length: 22\r\n\r\n", $body)
+    };
+}
+
+#[tokio::test]
+async fn waiting_for_a_backends_token_is_a_span_too() {
+    const GIVEN: &str = answered!(200, r#"{"access_token":"abc"}"#);
+    const DENIED: &str = answered!(401, r#"{"error":"not_that_1"}"#);
+    const UNUSABLE: &str = answered!(200, r#"{"token_type":"DPoP" }"#);
+    let (issuer, mut asked) = answering_in_turn(&[DENIED, UNUSABLE, "", GIVEN]).await;
+    let (to, mut told) =
+        answering_in_turn(&[OK, OK, "HTTP/1.1 401 Old\r\nContent-Length: 0\r\n\r\n", OK]).await;
+    let security = json!({
+        "type": "oauth2", "token_url": format!("{issuer}/token?key=s3cret"), "client_id": "c", "client_secret": "s",
+    });
+    let mut world = World::to(json!({"url": to, "security": security})).await;
+    let no = Value::Null;
+    for status in ["503", "503", "503", "200", "200", "200"] {
+        assert_eq!(world.ask("/open", "").await.status(), status);
+    }
+
+    // Without a token no backend is asked.
+    for expected in [
+        (no.clone(), json!("401"), json!("401")),
+        (no.clone(), json!("200"), json!("303003")),
+        (no.clone(), no.clone(), json!("303003")),
+    ] {
+        let (server, clients) = world.call(1).await;
+        assert_eq!(said(&clients[0]), expected);
+        assert!(clients[0].is_error() && server.is_error());
+    }
+
+    let (server, clients) = world.call(2).await;
+    assert_eq!((clients[0].of("name"), clients[0].has("http.request.method")), ("POST", json!("POST")));
+    assert_eq!(clients[0].has("url.full"), json!(format!("{issuer}/token")));
+    assert_eq!(said(&clients[0]), (no.clone(), json!("200"), no.clone()));
+    let [begin, end] = ["startTimeUnixNano", "endTimeUnixNano"];
+    assert!(
+        server.nanos(begin) <= clients[0].nanos(begin) && clients[0].nanos(begin) < clients[0].nanos(end)
+    );
+    assert!(clients[0].nanos(end) <= clients[1].nanos(begin));
+    // The backend was asked for the first time, and is told of that span.
+    assert_eq!(said(&clients[1]), (no.clone(), json!("200"), no.clone()));
+    assert_ne!(clients[0].of("spanId"), clients[1].of("spanId"));
+    assert_eq!(clients[1].of("spanId"), format!("{:016x}", told.recv().await.unwrap().unwrap().span));
+
+    // Who has a token waits for none, until the backend will not have it any more.
+    world.call(1).await;
+    let (_, clients) = world.call(3).await;
+    assert_eq!(said(&clients[0]), (no.clone(), json!("401"), json!("401")));
+    assert_eq!((clients[1].of("name"), said(&clients[1])), ("POST", (no.clone(), json!("200"), no.clone())));
+    assert_eq!(said(&clients[2]), (json!("1"), json!("200"), no));
+    while let Ok(trace) = asked.try_recv() {
+        assert_eq!(trace, None, "a token is for many calls");
+    }
+}
+
 /// A tower layer that asks twice.
 struct Twice;
 
