@@ -54,6 +54,10 @@ struct Arguments {
     /// Deployments a second; more than one brings to light sooner what each leaves behind.
     #[arg(long, default_value_t = 1.0, value_parser = a_rate)]
     deployments: f64,
+    /// What cannot be judged, because the machine stood still too often, counts as broken. Goes on for up to as long
+    /// again until it can be.
+    #[arg(long)]
+    strict: bool,
     /// Connections that do next to nothing, half of them over TLS.
     #[arg(long, default_value_t = 10_000)]
     idle: usize,
@@ -111,7 +115,7 @@ async fn soak(arguments: &Arguments) -> bool {
         tokio::time::timeout(Duration::from_secs(40), async { while load.join_next().await.is_some() {} });
     let all_ended = patience.await.is_ok();
     let drain = verdict::Drain { left_in_order, all_ended, took, turned_away: site.ledger.turned_away() };
-    verdict::print(&windows, &site.ledger, arguments.deployments, &drain)
+    verdict::print(&windows, &site.ledger, arguments.deployments, &drain).is_good(arguments.strict)
 }
 
 /// Looks at everything once a window, and tells.
@@ -127,7 +131,11 @@ async fn watch(arguments: &Arguments, platform: &Platform, site: &Site) -> Vec<W
     let mut windows = Vec::new();
     let mut before = Vitals::of(platform.id()).unwrap();
     site.ledger.turn();
-    while started.elapsed() < whole {
+    let goes_on = |windows: &[Window]| match started.elapsed() {
+        elapsed if elapsed < whole => true,
+        elapsed => arguments.strict && elapsed < whole * 2 && !verdict::suffice(windows),
+    };
+    while goes_on(&windows) {
         let opened = Instant::now();
         tokio::time::sleep(length).await;
         let now = Vitals::of(platform.id()).unwrap();
