@@ -124,6 +124,8 @@
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(test());
 //! ```
 //!
+//! A plug-in without configuration says `type Config = ();`, and a file that gives it any key is refused.
+//!
 //! # Its test
 //!
 //! `testing::Chain` (feature `testing`) runs links in front of a backend that records; nothing listens, nothing waits,

@@ -5,6 +5,7 @@ mod error;
 mod guess;
 mod parts;
 mod schema;
+mod settings;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,6 +21,8 @@ use crate::BoxFuture;
 pub use entry::Entry;
 pub use error::{AtKey, BuildError};
 pub use parts::Parts;
+use settings::Settings;
+
 pub use schema::{FileSchema, FormatEntry, HandlerEntry, MediatorEntry, TransportEntry, VerifierEntry};
 
 /// Something that can be plugged in by name: what makes a `T` from configuration.
@@ -80,7 +83,8 @@ pub use schema::{FileSchema, FormatEntry, HandlerEntry, MediatorEntry, Transport
 /// ```
 ///
 /// Give the configuration `#[serde(deny_unknown_fields)]`, and derive both `Deserialize` and `JsonSchema` for
-/// it, of serde 1 and schemars 1. A plug-in without configuration has `struct Nothing {}`, not `()`.
+/// it, of serde 1 and schemars 1. A plug-in without configuration says `type Config = ();`, and any key beside its name is
+/// refused.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be named in configuration: it does not implement `Provide<{T}>`",
     label = "has no `NAME`, no `Config` and no `build` that makes a `{T}`",
@@ -112,7 +116,7 @@ pub struct Registry<T> {
 }
 
 struct Maker<T> {
-    build: for<'a> fn(Value, &'a Parts) -> BoxFuture<'a, Result<T, BuildError>>,
+    build: for<'a> fn(Settings, &'a Parts) -> BoxFuture<'a, Result<T, BuildError>>,
     /// The configuration's schema, complete in itself.
     schema: fn() -> Schema,
     /// The same as a part of a larger one.
@@ -168,8 +172,8 @@ impl<T: Named + 'static> Registry<T> {
     /// Installs a plug-in; one of the same name is replaced.
     #[must_use]
     pub fn with<P: Provide<T>>(mut self) -> Self {
-        let schema = || schema_for!(P::Config);
-        let inline = P::Config::json_schema;
+        let schema = || settings::schema(schema_for!(P::Config));
+        let inline = |generator: &mut SchemaGenerator| settings::schema(P::Config::json_schema(generator));
         self.makers.insert(P::NAME, Maker { build: make::<T, P>, schema, inline, keys: Arc::default() });
         self
     }
@@ -198,9 +202,7 @@ impl<T: Named + 'static> Registry<T> {
     pub async fn build(&self, entry: &Entry, parts: &Parts) -> Result<T, BuildError> {
         let maker = self.makers.get(entry.name.as_str()).ok_or_else(|| self.unknown(&entry.name))?;
         self.known_keys(entry, maker)?;
-        (maker.build)(Value::Object(entry.config.clone()), parts)
-            .await
-            .map_err(|error| error.within(&entry.name))
+        (maker.build)(Settings(entry.config.clone()), parts).await.map_err(|error| error.within(&entry.name))
     }
 
     /// Builds a whole list, and reports the first mistake with its place in it, as `handlers[2].timeout`.
@@ -254,7 +256,7 @@ impl<T: Named + 'static> Registry<T> {
     }
 }
 
-fn make<T: Named, P: Provide<T>>(config: Value, parts: &Parts) -> BoxFuture<'_, Result<T, BuildError>> {
+fn make<T: Named, P: Provide<T>>(config: Settings, parts: &Parts) -> BoxFuture<'_, Result<T, BuildError>> {
     let parsed = serde_path_to_error::deserialize(config);
     Box::pin(async move {
         let config = parsed.map_err(BuildError::misfit)?;

@@ -40,13 +40,10 @@ impl Provide<Link> for Timeout {
 struct Throttle;
 impl Filter for Throttle {}
 
-#[derive(Deserialize, JsonSchema)]
-struct Nothing {}
-
 impl Provide<Link> for Throttle {
     const NAME: &'static str = "throttle";
-    type Config = Nothing;
-    async fn build(_: Nothing, parts: &Parts) -> Result<Link, BuildError> {
+    type Config = ();
+    async fn build((): (), parts: &Parts) -> Result<Link, BuildError> {
         parts.get::<Arc<dyn ThrottleEngine>>()?;
         Ok(Link::filter(Self))
     }
@@ -99,6 +96,56 @@ fn every_mistake_is_reported_with_its_place() {
     ] {
         assert_eq!(build(json!([first, second])).unwrap_err(), message);
     }
+}
+
+macro_rules! without_configuration {
+    ($type:ident, $name:literal, $config:ty) => {
+        struct $type;
+        impl Filter for $type {}
+        impl Provide<Link> for $type {
+            const NAME: &'static str = $name;
+            type Config = $config;
+            async fn build(_: $config, _: &Parts) -> Result<Link, BuildError> {
+                Ok(Link::filter(Self))
+            }
+        }
+    };
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Braces {}
+
+/// Says nothing.
+#[derive(Deserialize, JsonSchema)]
+struct NoBraces;
+
+#[derive(Deserialize, JsonSchema)]
+struct Around(NoBraces);
+
+without_configuration!(A, "a", ());
+without_configuration!(B, "b", Braces);
+without_configuration!(C, "c", NoBraces);
+without_configuration!(D, "d", Around);
+without_configuration!(E, "e", Option<()>);
+
+#[test]
+fn who_has_nothing_to_configure_says_so_in_any_way_and_every_key_is_refused() {
+    let links = Registry::default().with::<A>().with::<B>().with::<C>().with::<D>().with::<E>();
+    for name in links.names() {
+        let link = run(links.build(&Entry::new(name), &Parts::default())).unwrap();
+        assert_eq!(link.name(), name);
+    }
+    for name in links.names() {
+        let refused = run(links.build(&Entry::new(name).with("rate", 1), &Parts::default())).unwrap_err();
+        let said = match name {
+            "d" => "invalid type: map, expected unit struct NoBraces",
+            _ => "unknown field `rate`, it has no configuration",
+        };
+        assert_eq!(refused.to_string(), format!("{name}: {said}"));
+    }
+    let schema = links.schema("c").unwrap().to_value();
+    assert_eq!((&schema["type"], &schema["additionalProperties"]), (&json!("object"), &json!(false)));
+    assert_eq!(schema["description"], "Says nothing.");
 }
 
 #[test]

@@ -47,24 +47,27 @@ macro_rules! link {
 struct Nothing {}
 
 link!(Bare, "bare", Nothing);
+link!(Barer, "barer", ());
 link!(Paced, "paced", Config);
 
 #[test]
 fn an_entry_is_one_of_what_is_installed() {
-    let links = Registry::default().with::<Bare>().with::<Paced>();
+    let links = Registry::default().with::<Bare>().with::<Barer>().with::<Paced>();
     let schema = FileSchema::default().with::<HandlerEntry, _>(&links).of::<File>().to_value();
     assert_eq!(schema["properties"]["handlers"]["items"], json!({"$ref": "#/$defs/Handler"}));
     let entries = &schema["$defs"]["Handler"]["oneOf"];
-    assert_eq!(
-        entries[0],
-        json!({
-            "type": "object", "additionalProperties": false,
-            "properties": {"use": {"const": "bare"}}, "required": ["use"],
-        })
-    );
+    for (index, name) in ["bare", "barer"].into_iter().enumerate() {
+        assert_eq!(
+            entries[index],
+            json!({
+                "type": "object", "additionalProperties": false,
+                "properties": {"use": {"const": name}}, "required": ["use"],
+            })
+        );
+    }
     // Both alternatives take the name, and what they share is defined once.
     for branch in 0..2 {
-        assert_eq!(entries[1]["oneOf"][branch]["properties"]["use"], json!({"const": "paced"}));
+        assert_eq!(entries[2]["oneOf"][branch]["properties"]["use"], json!({"const": "paced"}));
     }
     assert!(schema["$defs"]["Speed"].is_object());
 }

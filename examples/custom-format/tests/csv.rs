@@ -11,16 +11,12 @@ use apim_gateway::server::{Server, ServerConfig};
 use apim_gateway::{Gateway, builtin, config};
 use axum::Router;
 use custom_format::Csv;
-use serde::Deserialize;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 /// Sorts the rows of whatever comes as an array.
 struct Sort;
-
-#[derive(Deserialize, schemars::JsonSchema)]
-struct Nothing {}
 
 impl Handler for Sort {
     async fn request(&self, exchange: &mut Exchange) -> Result<Flow, Fault> {
@@ -33,8 +29,8 @@ impl Handler for Sort {
 
 impl Provide<Link> for Sort {
     const NAME: &'static str = "sort";
-    type Config = Nothing;
-    async fn build(_: Nothing, _: &Parts) -> Result<Link, BuildError> {
+    type Config = ();
+    async fn build((): (), _: &Parts) -> Result<Link, BuildError> {
         Ok(Link::handler(Sort))
     }
 }
