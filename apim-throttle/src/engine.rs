@@ -80,7 +80,8 @@ impl LocalEngine {
     }
 
     fn decide(&self, keys: &[Key<'_>], cost: u64) -> Decision {
-        let now = self.clock.now();
+        // As for a clock that goes back, a counter stays in the window in which it is.
+        let now = self.clock.coarse();
         self.table.counters(keys, now, &*self.clock, |counters| Limits { keys, counters, cost }.decide())
     }
 }

@@ -5,6 +5,7 @@
 //! is good for. What a token is worth says a [`TokenVerifier`](apim_core::TokenVerifier), [`JwtVerifier`]
 //! unless the gateway was given another.
 
+mod acquainted;
 mod authentication;
 mod authorization;
 mod by_form;

@@ -9,6 +9,7 @@ use apim_core::{BuildError, Exchange, Fault, Filter, Flow, Link, Parts, Principa
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::acquainted;
 use super::mutual::ByCertificate;
 use crate::deploy::{Site, View};
 
@@ -97,8 +98,9 @@ fn allows(subscription: &Leave, key_type: KeyType) -> Result<(), Fault> {
     Err(Fault::new(code).rule("subscription.state").found(&subscription.id))
 }
 
-#[derive(Default)]
-struct Found {
+/// What was found of a caller.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Found {
     application: Option<Arc<Application>>,
     subscription: Option<Arc<Leave>>,
     key_type: Option<KeyType>,
@@ -119,7 +121,12 @@ impl Filter for Subscription {
         if ByCertificate::of(context).is_some() {
             return Ok(Flow::Continue);
         }
-        let found = Self::find(view, &Site::of(context)?.api, principal)?;
+        let site = Site::of(context)?;
+        let find = || Self::find(view, &site.api, principal);
+        let found = match (&principal.application, &principal.claims) {
+            (None, Some(claims)) => acquainted::with(view.number(), claims, site, find)?,
+            _ => find()?,
+        };
         if let Some(principal) = &mut exchange.context_mut().principal {
             principal.application = found.application;
             principal.subscription = found.subscription;

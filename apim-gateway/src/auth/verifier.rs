@@ -77,7 +77,8 @@ impl JwtVerifier {
     fn check(&self, token: &str, worker: Worker) -> Result<Arc<Claims>, Fault> {
         let generation = self.trust.generation();
         let remembered = self.memory.of(worker).at(generation).get(token);
-        let now = self.clock.now();
+        // What is said in whole seconds needs no more than this.
+        let now = self.clock.coarse();
         if let Some(claims) = remembered {
             let good =
                 jwt::check_expiry(claims.expires_at, now, self.leeway).and_then(|()| self.in_force(&claims));

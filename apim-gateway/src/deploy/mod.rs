@@ -30,5 +30,5 @@ pub use policies::{Policies, SUBSCRIPTIONLESS, UNAUTHENTICATED, UNLIMITED};
 pub use revocations::Revocations;
 pub use shards::Shards;
 pub use site::{Deployed, Site};
-pub(crate) use view::Pinned;
 pub use view::View;
+pub(crate) use view::{Pinned, ViewNumber};

@@ -1,6 +1,8 @@
 //! All that one request may have to look up, as it stood at one revision.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
 use apim_core::event::{Change, Revision};
 use apim_core::model::{
@@ -21,6 +23,7 @@ use crate::router::{Base, Bases, Taken};
 /// applying one change costs what the change touches, since [`Shards`] share the rest.
 #[derive(Debug, Clone, Default)]
 pub struct View {
+    number: ViewNumber,
     /// None before anything was brought into force.
     revision: Option<Revision>,
     pub(super) bases: Bases<Arc<Deployed>>,
@@ -38,6 +41,20 @@ pub struct View {
     key_managers: KeyManagers,
     revocations: Revocations,
     pub(crate) settings: Arc<Settings>,
+}
+
+/// Which of a process's views one is. Two of the same number have the same to say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct ViewNumber(u64);
+
+impl ViewNumber {
+    /// Of views that have nothing to say.
+    pub(crate) const NONE: Self = Self(0);
+
+    fn next() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Self(LAST.fetch_add(1, Relaxed) + 1)
+    }
 }
 
 /// By its id.
@@ -83,6 +100,10 @@ pub(super) enum Update {
 }
 
 impl View {
+    pub(crate) fn number(&self) -> ViewNumber {
+        self.number
+    }
+
     /// The revision it stands at.
     pub fn revision(&self) -> Revision {
         self.revision.unwrap_or_default()
@@ -182,6 +203,7 @@ impl View {
     }
 
     pub(super) fn update(&mut self, update: Update) {
+        self.number = ViewNumber::next();
         match update {
             Update::Deploy(deployed) => self.deploy(deployed),
             Update::Key(key) => self.save_key(key),

@@ -11,9 +11,12 @@ const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
 /// Whether a caller speaks gRPC: `application/grpc`, perhaps with the form of its messages behind it.
 pub(super) fn is_spoken(head: &request::Parts) -> bool {
+    if head.version != http::Version::HTTP_2 {
+        return false;
+    }
     let media_type = head.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     let rest = media_type.and_then(|media_type| media_type.strip_prefix(b"application/grpc"));
-    head.version == http::Version::HTTP_2 && rest.is_some_and(|rest| matches!(rest, [] | [b'+' | b';', ..]))
+    rest.is_some_and(|rest| matches!(rest, [] | [b'+' | b';', ..]))
 }
 
 pub(super) fn answer(fault: &Fault) -> Response<Body> {

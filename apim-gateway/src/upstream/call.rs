@@ -353,9 +353,7 @@ impl Sending<'_> {
         mut line: Box<H1>,
         began: Instant,
     ) -> Result<Attempt, Fault> {
-        let sender = self.sent.sender.as_ref();
-        let headers = request.headers();
-        let client = sender.and_then(|sender| sender.beside(headers));
+        let client = self.sent.sender.as_ref().map(Sender::beside);
         let to = Address { base: self.base, host: &self.target.host, client };
         let patience = Patience { sweep: &self.own.sweep, wait: self.wait.time };
         line.watch.arm(self.own.sweep.from(began, self.wait.time));
@@ -376,7 +374,8 @@ impl Sending<'_> {
         if !self.base.is_empty() {
             forward::address(request, self.target)?;
         }
-        forward::prepare_h2(request, self.sent.sender.as_ref(), self.target)?;
+        let sender = self.sent.sender.as_ref();
+        forward::prepare_h2(request, sender, self.target)?;
         let sweep = &self.own.sweep;
         let watch = line.watch.clone();
         watch.arm(sweep.from(began, self.wait.time));
@@ -394,6 +393,7 @@ impl Sending<'_> {
                 let unsent = back.map(|back| *request = back).is_some();
                 *request.version_mut() = Version::HTTP_11;
                 *request.uri_mut() = before;
+                forward::take_back_h2(request.headers_mut(), sender);
                 Ok(Err(Failed { error: Broken::Http2(error.into_error()), unsent }.into()))
             }
         }

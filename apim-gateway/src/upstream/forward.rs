@@ -63,10 +63,9 @@ pub(super) struct Sender {
 }
 
 impl Sender {
-    /// For HTTP/1.1, unless the headers tell already.
-    pub(super) fn beside(&self, headers: &HeaderMap) -> Option<Forwarded<'_>> {
-        let forwarded = Forwarded { address: &self.address, proto: self.proto };
-        (!headers.contains_key(FORWARDED_FOR)).then_some(forwarded)
+    /// For HTTP/1.1.
+    pub(super) fn beside(&self) -> Forwarded<'_> {
+        Forwarded { address: &self.address, proto: self.proto }
     }
 }
 
@@ -212,7 +211,7 @@ pub(super) fn prepare_h2(
     let headers = request.headers_mut();
     let host = headers.remove(header::HOST);
     headers.remove(header::TRANSFER_ENCODING);
-    if let Some(Sender { address, proto }) = sender.filter(|sender| sender.beside(headers).is_some()) {
+    if let Some(Sender { address, proto }) = sender {
         headers.insert(FORWARDED_FOR, address.clone());
         headers.insert(FORWARDED_PROTO, HeaderValue::from_static(proto));
         if let Some(host) = host {
@@ -225,6 +224,18 @@ pub(super) fn prepare_h2(
     *request.uri_mut() =
         Uri::from_parts(parts).map_err(|error| Fault::new(fault::INTERNAL).caused_by(error))?;
     Ok(())
+}
+
+/// Takes back what was told of the sender for HTTP/2, for another try by whichever version.
+pub(super) fn take_back_h2(headers: &mut HeaderMap, sender: Option<&Sender>) {
+    if sender.is_none() {
+        return;
+    }
+    headers.remove(FORWARDED_FOR);
+    headers.remove(FORWARDED_PROTO);
+    if let Some(host) = headers.remove(FORWARDED_HOST) {
+        headers.insert(header::HOST, host);
+    }
 }
 
 /// The head of a 101 as the client is to see it.

@@ -187,7 +187,11 @@ impl H1 {
         }
         for _ in 0..INTERIM {
             let answered = match self.wire.poll_head(cx, self.head_bytes) {
-                Poll::Ready(Ok(Some(bytes))) => head::response(&bytes, method),
+                Poll::Ready(Ok(Some(bytes))) => head::response(&bytes, method).inspect(|answered| {
+                    if answered.length < bytes.len() {
+                        self.wire.put_back(&bytes[answered.length..]);
+                    }
+                }),
                 Poll::Ready(Ok(None)) => Err(ReadError::Io(io::ErrorKind::UnexpectedEof.into())),
                 Poll::Ready(Err(error)) => Err(error),
                 Poll::Pending => return unsent.map_or(Poll::Pending, |error| Poll::Ready(Err(error))),

@@ -219,3 +219,22 @@ async fn once_an_answer_has_begun_nobody_is_told_to_continue() {
     client.send("hello").await;
     assert_eq!(client.take(5).await.unwrap(), b"hello");
 }
+
+#[tokio::test]
+async fn an_old_backend_may_end_lines_barely_and_its_body_may_look_like_the_end_of_a_head() {
+    for answer in [
+        "HTTP/1.1 200 OK\nServer: old\nContent-Length: 10\n\nabc\r\n\r\ndef",
+        "HTTP/1.1 200 OK\nServer: old\r\nContent-Length: 10\n\r\nabc\r\n\r\ndef",
+        "HTTP/1.1 103 Early Hints\n\nHTTP/1.1 200 OK\nServer: old\r\nContent-Length: 10\r\n\r\nabc\r\n\r\ndef",
+        "HTTP/1.1 200 OK\nServer: old\nTransfer-Encoding: chunked\n\na\r\nabc\r\n\r\ndef\r\n0\r\n\r\n",
+    ] {
+        let address = answering(answer).await;
+        let gateway = Plan::to(format!("http://{address}")).start();
+        let mut client = gateway.connect().await;
+        for _ in 0..2 {
+            let got = client.ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+            assert_eq!((got.status(), got.header("server")), ("200", Some("old")), "{answer:?}");
+            assert_eq!(got.text(), "abc\r\n\r\ndef", "{answer:?}");
+        }
+    }
+}

@@ -41,6 +41,8 @@ pub(crate) struct Asked {
 #[derive(Debug)]
 pub(crate) struct Answered {
     pub(crate) head: response::Parts,
+    /// Bytes that it took. What is left over, where a bare line feed has ended the head early, comes behind it.
+    pub(crate) length: usize,
     pub(crate) body: Decoder,
     /// Whether the connection may stay afterwards.
     pub(crate) persistent: bool,
@@ -50,7 +52,10 @@ pub(crate) struct Answered {
 pub(crate) fn request<B>(head: &Bytes, most: usize, into: &mut Request<B>) -> Result<Asked, ReadError> {
     with_lines(most, |lines| {
         let mut parsed = httparse::Request::new(&mut []);
-        whole(parsed.parse_with_uninit_headers(head, lines))?;
+        let length = whole(parsed.parse_with_uninit_headers(head, lines))?;
+        if length < head.len() || !parsed.headers.iter().all(|line| begins_behind_crlf(head, line)) {
+            return Err(ReadError::Malformed("a line ends with a bare line feed"));
+        }
         let version = version(parsed.version);
         let target = head.slice_ref(parsed.path.unwrap_or_default().as_bytes());
         *into.version_mut() = version;
@@ -73,7 +78,7 @@ pub(crate) fn response(head: &Bytes, method: &Method) -> Result<Answered, ReadEr
     with_lines(USUAL, |lines| {
         let mut parsed = httparse::Response::new(&mut []);
         let config = httparse::ParserConfig::default();
-        whole(config.parse_response_with_uninit_headers(&mut parsed, head, lines))?;
+        let length = whole(config.parse_response_with_uninit_headers(&mut parsed, head, lines))?;
         let (mut parts, ()) = Response::new(()).into_parts();
         parts.version = version(parsed.version);
         parts.status = StatusCode::from_u16(parsed.code.unwrap_or_default())
@@ -88,7 +93,7 @@ pub(crate) fn response(head: &Bytes, method: &Method) -> Result<Answered, ReadEr
         if !sure || framing.lengths > 1 {
             parts.headers.remove(CONTENT_LENGTH);
         }
-        Ok(Answered { head: parts, body, persistent })
+        Ok(Answered { head: parts, length, body, persistent })
     })
 }
 
@@ -103,9 +108,10 @@ fn with_lines<'h, R>(most: usize, parse: impl FnOnce(&mut [MaybeUninit<Header<'h
     }
 }
 
-fn whole(parsed: httparse::Result<usize>) -> Result<(), ReadError> {
+/// How long a head is that ends where it is expected to end, or before.
+fn whole(parsed: httparse::Result<usize>) -> Result<usize, ReadError> {
     match parsed {
-        Ok(Status::Complete(_)) => Ok(()),
+        Ok(Status::Complete(length)) => Ok(length),
         Ok(Status::Partial) => Err(ReadError::Malformed("the head is not whole")),
         Err(Error::TooManyHeaders) => Err(ReadError::TooLarge),
         Err(Error::HeaderName) => Err(ReadError::Malformed("a header's name is none")),
@@ -113,6 +119,13 @@ fn whole(parsed: httparse::Result<usize>) -> Result<(), ReadError> {
         Err(Error::Version) => Err(ReadError::Malformed("the version is not HTTP/1.1 or HTTP/1.0")),
         Err(_) => Err(ReadError::Malformed("the first line is no HTTP/1.1")),
     }
+}
+
+/// Whether the line before this one ends as it must. The parser takes a bare line feed for an end too; whoever does
+/// sees other requests than who does not.
+fn begins_behind_crlf(head: &[u8], line: &Header<'_>) -> bool {
+    let at = line.name.as_ptr().addr().wrapping_sub(head.as_ptr().addr());
+    at.checked_sub(2).and_then(|before| head.get(before..at)) == Some(b"\r\n")
 }
 
 fn version(minor: Option<u8>) -> Version {

@@ -88,7 +88,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
         self.output.is_empty()
     }
 
-    /// Waits for a whole head of at most so many bytes; none, if the connection ends before it begins.
+    /// Waits for a whole head of at most so many bytes; none, if the connection ends before it begins. What ends its
+    /// lines has yet to be looked at, by [`head`].
     pub(crate) fn poll_head(
         &mut self,
         cx: &mut Context<'_>,
@@ -96,7 +97,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
     ) -> Poll<Result<Option<Bytes>, ReadError>> {
         loop {
             if !self.input.is_empty() {
-                match self.lines.scan(&self.input, limit)? {
+                match self.lines.scan_head(&self.input, limit)? {
                     Scanned::Whole { begin, end } => {
                         self.input.advance(begin);
                         return Poll::Ready(Ok(Some(self.input.split_to(end - begin).freeze())));
@@ -115,7 +116,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
                     return Poll::Ready(ended.map(Some));
                 }
                 if input.is_empty()
-                    && let Scanned::Whole { begin, end } = lines.scan(bytes, limit)?
+                    && let Scanned::Whole { begin, end } = lines.scan_head(bytes, limit)?
                 {
                     let (head, rest) = bytes.split_at(end);
                     input.extend_from_slice(rest);
@@ -130,6 +131,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
                 return Poll::Ready(Ok(head));
             }
         }
+    }
+
+    /// Puts back what turned out to come behind the head that it was taken for.
+    pub(crate) fn put_back(&mut self, bytes: &[u8]) {
+        self.input = [bytes, &self.input].concat().as_slice().into();
     }
 
     /// Waits for the next of a body.

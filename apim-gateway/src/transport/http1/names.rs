@@ -12,7 +12,7 @@ use http::header::InvalidHeaderName;
 /// The longest name that is remembered.
 const LONGEST: usize = 32;
 
-/// How many are. A name that falls on another's place takes it.
+/// How many are, two for each way that a spelling may look like. Of two the one that was there longer makes room.
 const PLACES: usize = 128;
 
 /// The names that a thread has read.
@@ -22,6 +22,12 @@ struct Known {
     spelling: [u8; LONGEST],
     length: usize,
     name: HeaderName,
+}
+
+impl Known {
+    fn is(&self, spelling: &[u8]) -> bool {
+        self.spelling[..self.length] == *spelling
+    }
 }
 
 thread_local! {
@@ -46,18 +52,17 @@ impl Names {
             self.0.resize_with(PLACES, || None);
         }
         let middle = spelling[spelling.len() / 2];
-        let place =
+        let look =
             spelling.len() * 5 + usize::from(*first) * 3 + usize::from(middle) * 11 + usize::from(*last) * 7;
-        let place = &mut self.0[place % PLACES];
-        if let Some(known) = place
-            && known.spelling[..known.length] == *spelling
-        {
+        let pair = look * 2 % PLACES;
+        if let Some(known) = self.0[pair..pair + 2].iter().flatten().find(|known| known.is(spelling)) {
             return Ok(known.name.clone());
         }
         let name = HeaderName::from_bytes(spelling)?;
         let mut kept = [0; LONGEST];
         kept[..spelling.len()].copy_from_slice(spelling);
-        *place = Some(Known { spelling: kept, length: spelling.len(), name: name.clone() });
+        self.0.swap(pair, pair + 1);
+        self.0[pair] = Some(Known { spelling: kept, length: spelling.len(), name: name.clone() });
         Ok(name)
     }
 }

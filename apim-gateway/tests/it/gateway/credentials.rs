@@ -193,6 +193,49 @@ async fn a_subscription_is_needed_and_must_be_in_force() {
 }
 
 #[tokio::test]
+async fn who_was_let_in_again_and_again_is_asked_anew_as_soon_as_anything_changes() {
+    let client = json!({"key_manager": "km", "client": "client-1"});
+    let elsewhere =
+        json!({"application": "app-9", "key_manager": "km", "client": "client-1", "key_type": "PRODUCTION"});
+    for (changed, verdict) in [
+        (subscription("BLOCKED"), (401, "900907")),
+        (change("SubscriptionRemoved", json!("sub-1")), (403, "900908")),
+        (change("ApplicationRemoved", json!("app-1")), (403, "900908")),
+        (change("KeyMappingRemoved", client), (403, "900908")),
+        (change("KeyMappingSaved", elsewhere), (403, "900908")),
+    ] {
+        let bench = Bench::new().await;
+        let token = bench.token(json!({}));
+        let other = Bench::new().await;
+        let others = other.token(json!({}));
+        for _ in 0..4 {
+            assert_eq!(bench.with_token(&token).await.verdict().0, 200);
+            assert_eq!(other.with_token(&others).await.verdict().0, 200);
+        }
+        let shown = format!("{changed:?}");
+        bench.apply(changed).await;
+        for _ in 0..4 {
+            assert_eq!(bench.with_token(&token).await.verdict(), (verdict.0, verdict.1.into()), "{shown}");
+            assert_eq!(other.with_token(&others).await.verdict().0, 200);
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_was_let_in_again_and_again_is_let_into_that_api_alone() {
+    let bench = Bench::new().await;
+    let farm = pets(json!({"id": "farm", "context": "/farm"}));
+    bench.apply(Change::ApiDeployed(Arc::new(farm))).await;
+    let token = bench.token(json!({}));
+    let bearer = format!("Bearer {token}");
+    for _ in 0..4 {
+        assert_eq!(bench.with_token(&token).await.verdict().0, 200);
+        let reply = bench.get("/farm/1.0.0/pets", &[("authorization", &bearer)]).await;
+        assert_eq!(reply.verdict(), (403, "900908".into()));
+    }
+}
+
+#[tokio::test]
 async fn an_api_without_plans_needs_no_subscription() {
     let bench = Bench::new().await;
     bench.apply(Change::ApiDeployed(Arc::new(pets(json!({"subscriptions": false, "revision": 2}))))).await;
