@@ -37,17 +37,21 @@ impl Cors {
     ///
     /// If credentials are allowed to every origin, which would give every page the user's session.
     pub fn new(rules: Rules) -> Result<Self, BuildError> {
-        if rules.credentials && rules.origins.iter().any(|origin| origin == "*") {
-            return Err(BuildError::at(
-                "credentials",
-                "credentials cannot be allowed together with origin `*`",
-            ));
-        }
+        check(&rules)?;
         Ok(Self { rules })
     }
 
     fn rules<'a>(&'a self, context: &'a Context) -> &'a Rules {
         context.api.as_ref().and_then(|api| api.cors.as_ref()).unwrap_or(&self.rules)
+    }
+}
+
+/// Refuses rules by which every page would have the user's session, which no browser grants (Fetch standard, "CORS
+/// protocol and credentials").
+pub(crate) fn check(rules: &Rules) -> Result<(), BuildError> {
+    match rules.credentials && rules.origins.iter().any(|origin| origin == "*") {
+        true => Err(BuildError::at("credentials", "credentials cannot be allowed together with origin `*`")),
+        false => Ok(()),
     }
 }
 

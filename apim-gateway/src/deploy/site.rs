@@ -11,6 +11,7 @@ use http::{HeaderName, Method};
 use crate::api_log::Switch;
 use crate::auth::{Mutual, Readers};
 use crate::chain::Origin;
+use crate::cors;
 use crate::fetch::Fetch;
 use crate::metrics::Place;
 use crate::router::{Base, Host, Resources};
@@ -79,6 +80,7 @@ impl Site {
             header("authorization_header", api.authorization_header.as_deref())?,
             header("api_key_header", api.api_key_header.as_deref())?,
         );
+        api.cors.as_ref().map_or(Ok(()), cors::check).map_err(|error| error.within("cors"))?;
         let mutual = mutual(&api)?;
         let bases = bases(&api)?;
         let context: Arc<str> = api.versioned_context().into();

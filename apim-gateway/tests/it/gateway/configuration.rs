@@ -21,6 +21,8 @@ async fn mistakes_are_told_with_their_place() {
     for (yaml, place) in [
         ("handlers: [{use: cors, origin: x}]", "gateway.handlers[0].cors: unknown field `origin`"),
         ("handlers: [{use: cors, origins: x}]", "gateway.handlers[0].cors.origins: "),
+        // For all origins, as it is where none are named.
+        ("handlers: [{use: cors, credentials: true}]", "gateway.handlers[0].cors.credentials: "),
         (
             "handlers: [{use: cors}, {use: teleport}]",
             "gateway.handlers[1].teleport: nothing of that name is installed",

@@ -5,6 +5,7 @@ mod changes;
 mod configuration;
 mod cost;
 mod credentials;
+mod deployment;
 mod doors;
 mod events;
 mod footprint;
