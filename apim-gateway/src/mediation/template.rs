@@ -106,16 +106,30 @@ impl Template {
         encode: fn(&Origin<'_>, &str) -> String,
     ) -> Result<String, Fault> {
         let body = if self.reads_body() { Some(body(stage).await?) } else { None };
+        self.fill(stage, body.as_ref(), encode, LARGEST)
+    }
+
+    /// The same of a body that has been read, in so many bytes at most. They are counted after each piece: a value that
+    /// stands in it a thousand times is not written a thousand times before it is too much.
+    fn fill(
+        &self,
+        stage: &Stage<'_>,
+        body: Option<&Value>,
+        encode: fn(&Origin<'_>, &str) -> String,
+        most: usize,
+    ) -> Result<String, Fault> {
         let mut text = String::new();
         for piece in &self.pieces {
             match piece {
                 Piece::Text(plain) => text.push_str(plain),
                 Piece::Reference(reference) => {
-                    let value = reference.value(stage, body.as_ref());
+                    let value = reference.value(stage, body);
                     text.push_str(&encode(&Origin(reference), &plain(&value)));
                 }
             }
-            bounded(text.len())?;
+            if text.len() > most {
+                return Err(too_large());
+            }
         }
         Ok(text)
     }
@@ -271,13 +285,7 @@ impl Shape {
         let value = match self {
             Self::Plain(value) => value.clone(),
             Self::Value(reference) => reference.value(stage, body),
-            Self::Text(template) => {
-                let text = template.pieces.iter().map(|piece| match piece {
-                    Piece::Text(text) => text.clone(),
-                    Piece::Reference(reference) => plain(&reference.value(stage, body)),
-                });
-                Value::String(text.collect())
-            }
+            Self::Text(template) => Value::String(template.fill(stage, body, as_is, *left)?),
             Self::Array(items) => {
                 let items = items.iter().map(|item| item.fill(stage, body, left));
                 return items.collect::<Result<_, _>>().map(Value::Array);
@@ -366,10 +374,6 @@ fn plain(value: &Value) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     }
-}
-
-fn bounded(size: usize) -> Result<(), Fault> {
-    if size > LARGEST { Err(too_large()) } else { Ok(()) }
 }
 
 fn too_large() -> Fault {
