@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
 use apim_core::model::{ApiId, Application};
 use apim_core::testing::ManualClock;
@@ -10,6 +10,7 @@ use apim_core::{BusError, Change, Event, EventStream, Revision, Snapshot, Snapsh
 use apim_gateway::source::{Files, Join, Remote, Saved};
 use futures_util::StreamExt as _;
 use tempfile::TempDir;
+use tokio::io::AsyncWriteExt as _;
 
 use crate::bench::{Wire, backend};
 
@@ -152,6 +153,52 @@ async fn a_gap_or_an_end_breaks_the_stream() {
     let mut end = remote.changes(Revision(4)).await.unwrap();
     assert!(matches!(end.next().await, Some(Ok(_))));
     assert!(matches!(end.next().await, Some(Err(BusError::Broken(_)))));
+}
+
+#[tokio::test]
+async fn an_event_that_does_not_end_breaks_the_stream_before_it_fills_the_memory() {
+    const MEBIBYTE: usize = 1 << 20;
+    let sent = Arc::new(AtomicUsize::new(0));
+    let count = sent.clone();
+    let address = backend(move |number, mut wire| {
+        let sent = count.clone();
+        async move {
+            wire.head().await;
+            wire.send("HTTP/1.1 200 OK\r\n\r\n").await;
+            let blank = vec![b' '; MEBIBYTE];
+            // The first ends just in time, and the second not at all.
+            let most = if number == 0 { 63 } else { 150 };
+            while sent.load(SeqCst) < most && wire.tcp.write_all(&blank).await.is_ok() {
+                sent.fetch_add(1, SeqCst);
+            }
+            if number == 0 {
+                sent.store(0, SeqCst);
+                wire.send(format!("{}\n", serde_json::to_string(&event_of(2, "two")).unwrap())).await;
+            }
+        }
+    })
+    .await;
+    let remote = Remote::new(&join(address), "edge").unwrap();
+    let mut long = remote.changes(Revision(1)).await.unwrap();
+    assert_eq!(long.next().await.unwrap().unwrap(), event_of(2, "two"));
+    let mut endless = remote.changes(Revision(2)).await.unwrap();
+    let broken = endless.next().await.unwrap().unwrap_err();
+    let why = std::error::Error::source(&broken).unwrap().to_string();
+    assert_eq!(why, "an event is larger than 67108864 bytes");
+    assert!(endless.next().await.is_none());
+    // What the sockets hold beside it has no part in this.
+    assert!(sent.load(SeqCst) < 100, "{} MiB were taken", sent.load(SeqCst));
+}
+
+#[test]
+fn a_file_of_the_folder_has_so_many_bytes() {
+    let folder = TempDir::new().unwrap();
+    for (bytes, too_large) in [(16 << 20, false), ((16 << 20) + 1, true)] {
+        // Not one byte of it takes a place on the disk.
+        fs::File::create(folder.path().join("api.yaml")).unwrap().set_len(bytes).unwrap();
+        let error = Files::new(folder.path()).load().unwrap_err().to_string();
+        assert_eq!(error.contains("api.yaml: is larger than 16777216 bytes"), too_large, "{error}");
+    }
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Functions of AWS Lambda as backends.
 
 use apim_core::Body;
+use apim_core::message::Formats;
+use apim_gateway::Gateway;
 use http::Request;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -92,6 +94,19 @@ async fn a_function_that_fails_or_does_not_answer_is_a_failing_backend() {
     let whole = Whole::of(api(&refusing.url(), json!({"name": "cats", "timeout_s": 1}))).await;
     let reply = whole.send(post()).await;
     assert!(reply.status == 504 && reply.text.contains("101504"), "{}", reply.text);
+}
+
+#[tokio::test]
+async fn an_event_holds_so_much_of_a_body_and_an_answer_streams_however_long_it_is() {
+    let lambda = Named::new("\"longer than ten bytes\"").await;
+    let few = Gateway::builder().formats(Formats::default().with_limit(10)).build().await.unwrap();
+    let whole = Whole { gateway: few };
+    whole.deploy(api(&lambda.url(), json!({"name": "cats"}))).await;
+    for (body, status, asked) in [("0123456789", 200, 1), ("0123456789a", 413, 1), ("", 200, 2)] {
+        let reply = whole.send(Request::post("/pets/1/cats/7").body(Body::from(body)).unwrap()).await;
+        assert_eq!((reply.status, lambda.asked()), (status, asked), "{body}");
+        assert!(status != 200 || reply.text == "\"longer than ten bytes\"");
+    }
 }
 
 #[tokio::test]

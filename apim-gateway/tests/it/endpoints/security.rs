@@ -270,6 +270,28 @@ async fn without_a_token_the_caller_is_told_503_and_never_401() {
 }
 
 #[tokio::test]
+async fn a_token_servers_answer_has_so_many_bytes_and_is_given_up_with_one_more() {
+    for (bytes, expected) in [(64 << 10, pair("200", "Bearer t")), ((64 << 10) + 1, pair("503", "303003"))] {
+        let issuer = Issuer::new(move |_| {
+            let token = r#"{"access_token": "t"}"#;
+            let body = format!("{token}{}", " ".repeat(bytes - token.len()));
+            format!("HTTP/1.1 200 -\r\nContent-Length: {bytes}\r\n\r\n{body}")
+        })
+        .await;
+        let mut scene = secured(taking("").await, issuer.grant()).await;
+        assert_eq!(scene.get().await, expected, "{bytes}");
+    }
+    // Nor is one that says nothing of its length taken without end.
+    let endless = Issuer::new(|_| {
+        let piece = format!("{:x}\r\n{}\r\n", 8 << 10, " ".repeat(8 << 10));
+        format!("HTTP/1.1 200 -\r\nTransfer-Encoding: chunked\r\n\r\n{}", piece.repeat(9))
+    })
+    .await;
+    let mut scene = secured(taking("").await, endless.grant()).await;
+    assert_eq!(scene.get().await, pair("503", "303003"));
+}
+
+#[tokio::test]
 async fn what_cannot_work_refuses_the_deployment() {
     let grant = |with: Value| {
         let mut grant =

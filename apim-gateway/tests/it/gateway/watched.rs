@@ -142,6 +142,12 @@ async fn each_request_leaves_one_line_without_secrets_and_a_file_that_was_moved_
     client.ask("GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert_eq!(lines(&path, 1).await.len(), 1);
     assert_eq!((lines(&moved, 3).await.len(), log.dropped()), (3, 0));
+    // Who calls is nobody's business but their owner's, of the file that was there and of the new one.
+    for file in [&path, &moved] {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{}", file.display());
+    }
 }
 
 #[tokio::test]
