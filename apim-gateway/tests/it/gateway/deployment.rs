@@ -46,12 +46,11 @@ fn pinned(count: usize) -> Value {
 #[tokio::test]
 async fn an_api_has_so_many_operations_mediators_and_certificates_and_not_one_more() {
     let bench = Bench::new().await;
-    let all: [(fn(usize) -> Value, usize, &str); 3] = [
-        (operations, 4_096, "operations: there are more than 4096"),
+    for (bring, most, why) in [
+        (operations as fn(usize) -> Value, 4_096, "operations: there are more than 4096"),
         (mediators, 1_000, "request: the API has more than 1000 mediators"),
         (pinned, 1_024, "client_certificates.pinned: there are more than 1024"),
-    ];
-    for (bring, most, why) in all {
+    ] {
         assert_eq!(refusal(&bench, bring(most)).await, "");
         let refused = refusal(&bench, bring(most + 1)).await;
         assert!(refused.contains(why), "{refused}");
