@@ -31,7 +31,8 @@ const SPINS: u32 = 32;
 /// their address ([`Level::Anonymous`]) fill half of the room at most; the rest is for those with a name.
 ///
 /// **Patient with clocks.** When the clock goes back, a counter stays in the window in which it is; only one
-/// that finds itself more than a window ahead starts again in the present.
+/// that finds itself more than a window ahead starts again in the present. Calls are counted by the clock's
+/// [coarse](Clock::coarse) time, so that a window may begin some milliseconds late, and end as late.
 pub struct LocalEngine {
     table: Table,
     clock: Arc<dyn Clock>,

@@ -18,29 +18,24 @@ use crate::counter::Counter;
 const PLACES: usize = 1024;
 
 thread_local! {
-    static LATELY: RefCell<Lately> = const { RefCell::new(Lately::NOTHING) };
+    static LATELY: RefCell<Vec<Place>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Which table counters are from, and how often anything had been forgotten there by then.
 ///
 /// A counter whose window is over serves no longer, wherever it is found. So what was found before is good as long as
 /// nothing was taken out of the table on somebody's word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Age {
     /// The table's number, from 1.
     pub(crate) table: u64,
     pub(crate) forgotten: u64,
 }
 
-/// Those of one table: a thread that asks several by turns begins anew each time, and finds nothing again.
-struct Lately {
-    of: Age,
-    places: Vec<Place>,
-}
-
 /// Where one counter stands.
 #[derive(Default)]
 struct Place {
+    of: Age,
     /// That of the counter, here as well since nobody looks at the counter for nothing.
     hash: u64,
     counter: Option<Arc<Counter>>,
@@ -49,15 +44,15 @@ struct Place {
 }
 
 impl Place {
-    fn take(&mut self, hash: u64, key: &Key<'_>, now: Timestamp) -> Option<Arc<Counter>> {
-        let known = if self.hash == hash { self.counter.take() } else { None };
+    fn take(&mut self, of: Age, hash: u64, key: &Key<'_>, now: Timestamp) -> Option<Arc<Counter>> {
+        let known = if self.hash == hash && self.of == of { self.counter.take() } else { None };
         known.filter(|known| known.identity.is(key) && known.serves(now))
     }
 
-    fn put(&mut self, counter: Arc<Counter>) {
+    fn put(&mut self, of: Age, counter: Arc<Counter>) {
         let hash = counter.hash;
         if self.counter.is_none() || self.knocked == hash {
-            (self.hash, self.counter) = (hash, Some(counter));
+            (self.of, self.hash, self.counter) = (of, hash, Some(counter));
         } else {
             self.knocked = hash;
         }
@@ -73,18 +68,20 @@ pub(crate) fn with<R>(
     find: impl Fn(u64, &Key<'_>) -> Arc<Counter>,
     decide: impl FnOnce(&[Arc<Counter>]) -> R,
 ) -> R {
-    LATELY.with_borrow_mut(|lately| {
-        lately.come_to(of);
+    LATELY.with_borrow_mut(|places| {
+        if places.is_empty() {
+            places.resize_with(PLACES, Place::default);
+        }
         // They are taken out of their places and put back, so that nobody has to be counted as an owner.
         let mut counters = SmallVec::<[Arc<Counter>; 8]>::new();
         for key in keys {
             let hash = hash(key);
-            let known = lately.places[place(hash)].take(hash, key, now);
+            let known = places[place(hash)].take(of, hash, key, now);
             counters.push(known.unwrap_or_else(|| find(hash, key)));
         }
         let decided = decide(&counters);
         for counter in counters {
-            lately.places[place(counter.hash)].put(counter);
+            places[place(counter.hash)].put(of, counter);
         }
         decided
     })
@@ -93,16 +90,4 @@ pub(crate) fn with<R>(
 fn place(hash: u64) -> usize {
     // The lowest bits will do; the table uses others as well.
     hash as usize % PLACES
-}
-
-impl Lately {
-    const NOTHING: Self = Self { of: Age { table: 0, forgotten: 0 }, places: Vec::new() };
-
-    fn come_to(&mut self, of: Age) {
-        if self.of != of {
-            self.of = of;
-            self.places.clear();
-            self.places.resize_with(PLACES, Place::default);
-        }
-    }
 }

@@ -6,7 +6,7 @@
 //! keeps at hand what it found for them, for as long as nothing has changed.
 
 use std::cell::RefCell;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use apim_core::{Claims, Fault};
 
@@ -17,13 +17,7 @@ use crate::deploy::{Site, ViewNumber};
 const PLACES: usize = 4096;
 
 thread_local! {
-    static ACQUAINTED: RefCell<Acquainted> = const { RefCell::new(Acquainted::WITH_NOBODY) };
-}
-
-struct Acquainted {
-    /// The view in which they were found. Of another they are not asked, since there anything may be otherwise.
-    of: ViewNumber,
-    places: Vec<Place>,
+    static ACQUAINTED: RefCell<Vec<Place>> = const { RefCell::new(Vec::new()) };
 }
 
 #[derive(Default)]
@@ -34,8 +28,10 @@ struct Place {
 }
 
 struct Caller {
-    /// Owned, so that no other claims can be where these are.
-    claims: Arc<Claims>,
+    /// Where it was found. In another view anything may be otherwise.
+    view: ViewNumber,
+    /// Held, so that no other claims can be where these are, but not kept from being forgotten.
+    claims: Weak<Claims>,
     /// Where the API is in the view, in which there is no other at this place.
     api: usize,
     found: Found,
@@ -48,29 +44,33 @@ pub(super) fn with(
     site: &Site,
     find: impl FnOnce() -> Result<Found, Fault>,
 ) -> Result<Found, Fault> {
-    ACQUAINTED.with_borrow_mut(|acquainted| {
-        acquainted.come_to(view);
+    ACQUAINTED.with_borrow_mut(|places| {
+        if places.is_empty() {
+            places.resize_with(PLACES, Place::default);
+        }
         let api = Arc::as_ptr(&site.api).addr();
-        let hash = hash(Arc::as_ptr(claims).addr(), api);
+        let hash = hash(view, Arc::as_ptr(claims).addr(), api);
         // The highest bits of a product are those that hang on all of its factors.
-        let place = &mut acquainted.places[(hash >> 52) as usize % PLACES];
-        if let Some(found) = place.get(claims, api) {
+        let place = &mut places[(hash >> 52) as usize % PLACES];
+        if let Some(found) = place.get(view, claims, api) {
             return Ok(found.clone());
         }
         let found = find()?;
-        place.put(hash, || Caller { claims: claims.clone(), api, found: found.clone() });
+        place.put(hash, || Caller { view, claims: Arc::downgrade(claims), api, found: found.clone() });
         Ok(found)
     })
 }
 
-fn hash(claims: usize, api: usize) -> u64 {
-    (claims as u64 ^ (api as u64).rotate_left(20)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+fn hash(ViewNumber(view): ViewNumber, claims: usize, api: usize) -> u64 {
+    let places = claims as u64 ^ (api as u64).rotate_left(20);
+    (places ^ view.rotate_left(40)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 impl Place {
-    fn get(&self, claims: &Arc<Claims>, api: usize) -> Option<&Found> {
-        let known = |caller: &&Caller| caller.api == api && Arc::ptr_eq(&caller.claims, claims);
-        self.caller.as_ref().filter(known).map(|caller| &caller.found)
+    fn get(&self, view: ViewNumber, claims: &Arc<Claims>, api: usize) -> Option<&Found> {
+        let caller = self.caller.as_ref()?;
+        let is = caller.view == view && caller.api == api && caller.claims.as_ptr() == Arc::as_ptr(claims);
+        is.then_some(&caller.found)
     }
 
     fn put(&mut self, hash: u64, caller: impl FnOnce() -> Caller) {
@@ -78,18 +78,6 @@ impl Place {
             self.caller = Some(caller());
         } else {
             self.knocked = hash;
-        }
-    }
-}
-
-impl Acquainted {
-    const WITH_NOBODY: Self = Self { of: ViewNumber::NONE, places: Vec::new() };
-
-    fn come_to(&mut self, view: ViewNumber) {
-        if self.of != view || self.places.is_empty() {
-            self.of = view;
-            self.places.clear();
-            self.places.resize_with(PLACES, Place::default);
         }
     }
 }
@@ -104,12 +92,15 @@ mod tests {
     fn a_place_is_for_one_caller_of_one_api_who_has_come_twice() {
         let claims = || Arc::new(Claims::new("km".into(), "c".into(), "ann".into(), Timestamp::default()));
         let (one, other) = (claims(), claims());
-        let caller = || Caller { claims: one.clone(), api: 64, found: Found::default() };
+        let (view, later) = (ViewNumber(1), ViewNumber(2));
+        let caller = || Caller { view, claims: Arc::downgrade(&one), api: 64, found: Found::default() };
         let mut place = Place::default();
         place.put(7, caller);
-        assert!(place.get(&one, 64).is_none());
+        assert!(place.get(view, &one, 64).is_none());
         place.put(7, caller);
-        assert!(place.get(&one, 64).is_some());
-        assert!(place.get(&one, 128).is_none() && place.get(&other, 64).is_none());
+        assert!(place.get(view, &one, 64).is_some());
+        assert!(place.get(view, &one, 128).is_none());
+        assert!(place.get(view, &other, 64).is_none());
+        assert!(place.get(later, &one, 64).is_none());
     }
 }

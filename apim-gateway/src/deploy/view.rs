@@ -43,14 +43,11 @@ pub struct View {
     pub(crate) settings: Arc<Settings>,
 }
 
-/// Which of a process's views one is. Two of the same number have the same to say.
+/// Which of a process's views one is. Two of the same number have the same to say; those of number 0 nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct ViewNumber(u64);
+pub(crate) struct ViewNumber(pub(crate) u64);
 
 impl ViewNumber {
-    /// Of views that have nothing to say.
-    pub(crate) const NONE: Self = Self(0);
-
     fn next() -> Self {
         static LAST: AtomicU64 = AtomicU64::new(0);
         Self(LAST.fetch_add(1, Relaxed) + 1)
