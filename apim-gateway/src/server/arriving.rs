@@ -68,6 +68,8 @@ pub(super) struct Intake {
     expects: bool,
     /// Bytes that may still come.
     room: u64,
+    /// Bytes that may still be read if nobody wants them.
+    spared: usize,
     broken: bool,
 }
 
@@ -88,7 +90,7 @@ impl Intake {
         let flow = Shared::default();
         let body = Arriving { flow: flow.clone(), left: decoder.left(), ended: false };
         let watch = slot.sweep.watch();
-        (Self { flow, decoder, watch, expects, room, broken: false }, Body::new(body))
+        (Self { flow, decoder, watch, expects, room, spared: SPARED, broken: false }, Body::new(body))
     }
 
     /// Whether all of it has been read off the connection.
@@ -163,11 +165,13 @@ impl Intake {
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
-        let mut skipped = 0;
         // Who waits for a `100 Continue` has sent nothing.
-        while !self.broken && !self.expects && skipped < SPARED {
+        while !self.broken && !self.expects {
             match wire.poll_body(cx, &mut self.decoder) {
-                Poll::Ready(Ok(Decoded::Data(data))) => skipped += data.len(),
+                Poll::Ready(Ok(Decoded::Data(data))) => match self.spared.checked_sub(data.len()) {
+                    Some(spared) => self.spared = spared,
+                    None => self.broken = true,
+                },
                 Poll::Ready(Ok(Decoded::Trailers(_))) => {}
                 Poll::Ready(Ok(Decoded::End)) => return true,
                 Poll::Ready(Err(_)) => self.broken = true,
