@@ -2,8 +2,6 @@
 
 use apim_core::model::DenyId;
 use apim_core::{BuildError, Exchange, Fault, Filter, Flow, Link, Parts, Provide, fault};
-use schemars::JsonSchema;
-use serde::Deserialize;
 
 use crate::deploy::{Site, View};
 
@@ -14,11 +12,6 @@ pub struct Deny;
 /// Refuses by application and by user, once they are known.
 #[derive(Debug)]
 pub struct DenyCaller;
-
-/// Nothing to configure.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Config {}
 
 impl Filter for Deny {
     fn request(&self, exchange: &mut Exchange) -> Result<Flow, Fault> {
@@ -55,18 +48,18 @@ fn allow_unless(denied: Option<&DenyId>) -> Result<Flow, Fault> {
 
 impl Provide<Link> for Deny {
     const NAME: &'static str = "deny";
-    type Config = Config;
+    type Config = ();
 
-    async fn build(_: Config, _: &Parts) -> Result<Link, BuildError> {
+    async fn build((): (), _: &Parts) -> Result<Link, BuildError> {
         Ok(Link::filter(Self).shared())
     }
 }
 
 impl Provide<Link> for DenyCaller {
     const NAME: &'static str = "deny-caller";
-    type Config = Config;
+    type Config = ();
 
-    async fn build(_: Config, _: &Parts) -> Result<Link, BuildError> {
+    async fn build((): (), _: &Parts) -> Result<Link, BuildError> {
         Ok(Link::filter(Self).shared())
     }
 }

@@ -81,16 +81,11 @@ fn is_ours(name: &str) -> bool {
     matches!(name.as_bytes().first(), Some(b'x' | b'i')) && OURS.contains(&name)
 }
 
-/// Nothing to configure.
-#[derive(Debug, Default, serde::Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Config {}
-
 impl Provide<Link> for Hygiene {
     const NAME: &'static str = "headers";
-    type Config = Config;
+    type Config = ();
 
-    async fn build(_: Config, parts: &Parts) -> Result<Link, BuildError> {
+    async fn build((): (), parts: &Parts) -> Result<Link, BuildError> {
         let header: Option<Arc<CertificateHeader>> = parts.get()?;
         let tells_certificates = header.is_some();
         Ok(Link::filter(Self { correlation: parts.get()?, tells_certificates }).shared())

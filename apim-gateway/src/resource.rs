@@ -2,8 +2,6 @@
 
 use apim_core::{BuildError, Exchange, Fault, Filter, Flow, Link, Parts, Provide, fault};
 use http::header::ALLOW;
-use schemars::JsonSchema;
-use serde::Deserialize;
 
 use crate::deploy::Site;
 
@@ -11,11 +9,6 @@ use crate::deploy::Site;
 /// method (spec: gateway-flow, section 6). Before credentials are looked at, as in the original.
 #[derive(Debug)]
 pub struct Resource;
-
-/// Nothing to configure.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Config {}
 
 impl Filter for Resource {
     fn request(&self, exchange: &mut Exchange) -> Result<Flow, Fault> {
@@ -37,9 +30,9 @@ impl Filter for Resource {
 
 impl Provide<Link> for Resource {
     const NAME: &'static str = "resource";
-    type Config = Config;
+    type Config = ();
 
-    async fn build(_: Config, _: &Parts) -> Result<Link, BuildError> {
+    async fn build((): (), _: &Parts) -> Result<Link, BuildError> {
         Ok(Link::filter(Self).shared())
     }
 }

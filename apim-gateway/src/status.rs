@@ -2,8 +2,6 @@
 
 use apim_core::model::LifecycleState;
 use apim_core::{BuildError, Exchange, Fault, Filter, Flow, Link, Parts, Provide, fault};
-use schemars::JsonSchema;
-use serde::Deserialize;
 
 use crate::deploy::Site;
 use crate::gateway::Proxies;
@@ -13,11 +11,6 @@ use crate::gateway::Proxies;
 pub struct Status {
     proxies: Proxies,
 }
-
-/// Nothing to configure.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Config {}
 
 impl Filter for Status {
     fn request(&self, exchange: &mut Exchange) -> Result<Flow, Fault> {
@@ -48,9 +41,9 @@ fn unsupported(description: &'static str) -> Fault {
 
 impl Provide<Link> for Status {
     const NAME: &'static str = "api-status";
-    type Config = Config;
+    type Config = ();
 
-    async fn build(_: Config, parts: &Parts) -> Result<Link, BuildError> {
+    async fn build((): (), parts: &Parts) -> Result<Link, BuildError> {
         Ok(Link::filter(Self { proxies: parts.get()? }).shared())
     }
 }

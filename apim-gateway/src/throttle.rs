@@ -9,8 +9,6 @@ use apim_core::throttle::{Cost, Decision, Key, Level, Refusal};
 use apim_core::{
     BuildError, Context, Exchange, Fault, Flow, Link, Parts, Provide, Step, ThrottleEngine, fault,
 };
-use schemars::JsonSchema;
-use serde::Deserialize;
 use smallvec::SmallVec;
 
 use crate::address::AddressText;
@@ -29,11 +27,6 @@ pub struct Throttle {
     engine: Arc<dyn ThrottleEngine>,
     metrics: Option<Metrics>,
 }
-
-/// Nothing to configure.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Config {}
 
 /// The engine of a gateway that was given none: without limits.
 #[derive(Debug, Clone, Copy, Default)]
@@ -209,9 +202,9 @@ fn rule(level: Level) -> &'static str {
 
 impl Provide<Link> for Throttle {
     const NAME: &'static str = "throttle";
-    type Config = Config;
+    type Config = ();
 
-    async fn build(_: Config, parts: &Parts) -> Result<Link, BuildError> {
+    async fn build((): (), parts: &Parts) -> Result<Link, BuildError> {
         let metrics = parts.get().ok();
         Ok(Link::prompt(Self { engine: parts.get()?, metrics }).shared())
     }

@@ -12,8 +12,6 @@ use apim_throttle::LocalEngine;
 use futures_util::FutureExt as _;
 use http::header::{AUTHORIZATION, HOST, USER_AGENT};
 use http::{Request, Response};
-use schemars::JsonSchema;
-use serde::Deserialize;
 
 use crate::Subject;
 use crate::end_to_end::{Scenario, snapshot};
@@ -61,9 +59,6 @@ fn first(count: usize) -> Subject {
 /// Answers instead of whatever stands behind it.
 struct Stop;
 
-#[derive(Deserialize, JsonSchema)]
-struct Config {}
-
 impl Filter for Stop {
     fn request(&self, _: &mut Exchange) -> Result<Flow, Fault> {
         Ok(Flow::Respond(Response::new(Body::empty())))
@@ -72,9 +67,9 @@ impl Filter for Stop {
 
 impl Provide<Link> for Stop {
     const NAME: &'static str = "stop";
-    type Config = Config;
+    type Config = ();
 
-    async fn build(_: Config, _: &Parts) -> Result<Link, BuildError> {
+    async fn build((): (), _: &Parts) -> Result<Link, BuildError> {
         Ok(Link::filter(Self))
     }
 }

@@ -29,6 +29,8 @@ use crate::deploy::Site;
 pub use lines::Lines;
 
 /// Gives the event of each call to an [`AnalyticsSink`] when the answer's last byte has left.
+///
+/// A file that names it where there is no sink gets a link that does nothing.
 pub struct Analytics {
     sink: Arc<dyn AnalyticsSink>,
     gateway: CallGateway,
@@ -141,16 +143,11 @@ fn text(value: Option<&HeaderValue>) -> &str {
     value.and_then(|value| value.to_str().ok()).unwrap_or(UNKNOWN)
 }
 
-/// `use: analytics` has no configuration; without a sink it does nothing.
-#[derive(Debug, Default, serde::Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Config {}
-
 impl Provide<Link> for Analytics {
     const NAME: &'static str = "analytics";
-    type Config = Config;
+    type Config = ();
 
-    async fn build(_: Config, parts: &Parts) -> Result<Link, BuildError> {
+    async fn build((): (), parts: &Parts) -> Result<Link, BuildError> {
         Ok(match parts.get::<Arc<dyn AnalyticsSink>>() {
             Ok(sink) => Link::filter(Self::new(sink, parts.get()?)).shared(),
             Err(_) => Link::filter(Nobody).shared(),

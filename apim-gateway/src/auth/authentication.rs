@@ -42,11 +42,6 @@ pub struct Config {
     pub keep_credentials: bool,
 }
 
-/// Nothing to configure.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Nothing {}
-
 impl Authentication {
     fn take(&self, site: &Site, exchange: &mut Exchange) -> Result<Option<Credential>, Fault> {
         let original = self.keep_credentials.then(|| (exchange.headers().clone(), exchange.uri().clone()));
@@ -210,9 +205,9 @@ impl Filter for Anonymous {
 
 impl Provide<Link> for Anonymous {
     const NAME: &'static str = "anonymous";
-    type Config = Nothing;
+    type Config = ();
 
-    async fn build(_: Nothing, _: &Parts) -> Result<Link, BuildError> {
+    async fn build((): (), _: &Parts) -> Result<Link, BuildError> {
         Ok(Link::filter(Self(anonymous())).shared())
     }
 }

@@ -3,8 +3,6 @@
 use apim_core::key_manager::TokenKind;
 use apim_core::model::{Api, AuthType};
 use apim_core::{BuildError, Claims, Exchange, Fact, Fault, Filter, Flow, Link, Parts, Provide, fault};
-use schemars::JsonSchema;
-use serde::Deserialize;
 
 use super::mutual::ByCertificate;
 use crate::deploy::Site;
@@ -15,11 +13,6 @@ use crate::deploy::Site;
 /// scopes belong to tokens); it speaks for an application, and opens no operation that is for users only.
 #[derive(Debug)]
 pub struct Authorization;
-
-/// Nothing to configure.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Config {}
 
 impl Filter for Authorization {
     fn request(&self, exchange: &mut Exchange) -> Result<Flow, Fault> {
@@ -84,9 +77,9 @@ fn audience(api: &Api, claims: &Claims) -> Result<(), Fault> {
 
 impl Provide<Link> for Authorization {
     const NAME: &'static str = "authorization";
-    type Config = Config;
+    type Config = ();
 
-    async fn build(_: Config, _: &Parts) -> Result<Link, BuildError> {
+    async fn build((): (), _: &Parts) -> Result<Link, BuildError> {
         Ok(Link::filter(Self).shared())
     }
 }

@@ -6,8 +6,6 @@ use apim_core::model::{
     Api, Application, AuthType, KeyType, LifecycleState, Subscription as Leave, SubscriptionState,
 };
 use apim_core::{BuildError, Exchange, Fault, Filter, Flow, Link, Parts, Principal, Provide, fault};
-use schemars::JsonSchema;
-use serde::Deserialize;
 
 use super::acquainted;
 use super::mutual::ByCertificate;
@@ -19,11 +17,6 @@ use crate::deploy::{Site, View};
 /// subscription; the application is then learned if there is one.
 #[derive(Debug)]
 pub struct Subscription;
-
-/// Nothing to configure.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Config {}
 
 impl Subscription {
     fn find(view: &View, api: &Api, principal: &Principal) -> Result<Found, Fault> {
@@ -138,9 +131,9 @@ impl Filter for Subscription {
 
 impl Provide<Link> for Subscription {
     const NAME: &'static str = "subscription";
-    type Config = Config;
+    type Config = ();
 
-    async fn build(_: Config, _: &Parts) -> Result<Link, BuildError> {
+    async fn build((): (), _: &Parts) -> Result<Link, BuildError> {
         Ok(Link::filter(Self).shared())
     }
 }

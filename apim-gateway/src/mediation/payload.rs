@@ -35,11 +35,6 @@ pub struct JsonToXml;
 #[derive(Debug)]
 pub struct XmlToJson;
 
-/// Nothing to configure.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Nothing {}
-
 impl Provide<Arc<dyn Mediator>> for JsonTemplate {
     const NAME: &'static str = "json-template";
     type Config = JsonTemplateConfig;
@@ -61,9 +56,9 @@ impl Mediator for JsonTemplate {
 
 impl Provide<Arc<dyn Mediator>> for JsonToXml {
     const NAME: &'static str = "json-to-xml";
-    type Config = Nothing;
+    type Config = ();
 
-    async fn build(_: Nothing, _: &Parts) -> Result<Arc<dyn Mediator>, BuildError> {
+    async fn build((): (), _: &Parts) -> Result<Arc<dyn Mediator>, BuildError> {
         Ok(Arc::new(Self))
     }
 }
@@ -82,9 +77,9 @@ impl Mediator for JsonToXml {
 
 impl Provide<Arc<dyn Mediator>> for XmlToJson {
     const NAME: &'static str = "xml-to-json";
-    type Config = Nothing;
+    type Config = ();
 
-    async fn build(_: Nothing, _: &Parts) -> Result<Arc<dyn Mediator>, BuildError> {
+    async fn build((): (), _: &Parts) -> Result<Arc<dyn Mediator>, BuildError> {
         Ok(Arc::new(Self))
     }
 }
