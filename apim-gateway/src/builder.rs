@@ -14,12 +14,11 @@ use apim_core::{
 };
 use schemars::{JsonSchema, Schema};
 
-use crate::access_log::AccessLog;
-use crate::api_log::ApiLog;
 use crate::chain::{Erased, Source};
 use crate::config;
 use crate::deploy::Current;
 use crate::gateway::Gateway;
+use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::observer::Observers;
 use crate::recipe::{Kept, Recipe};
@@ -46,7 +45,7 @@ pub struct Builder {
     opaque: Option<Arc<dyn TokenVerifier>>,
     analytics: Option<Arc<dyn AnalyticsSink>>,
     observers: Observers,
-    api_log: Option<Arc<ApiLog>>,
+    api_log: Option<Arc<Log>>,
     links: Registry<Link>,
     mediators: Registry<Arc<dyn Mediator>>,
     formats: Formats,
@@ -134,7 +133,7 @@ impl Builder {
 
     /// Where a line is written for each request. Default: nowhere.
     #[must_use]
-    pub fn access_log(mut self, log: Arc<AccessLog>) -> Self {
+    pub fn access_log(mut self, log: Arc<Log>) -> Self {
         self.observers.access_log = Some(log);
         self
     }
@@ -142,7 +141,7 @@ impl Builder {
     /// Where messages of APIs are written that have a [level](apim_core::model::LogSetting). Default: nowhere, whatever
     /// level they have.
     #[must_use]
-    pub fn api_log(mut self, log: Arc<ApiLog>) -> Self {
+    pub fn api_log(mut self, log: Arc<Log>) -> Self {
         self.api_log = Some(log);
         self
     }

@@ -116,6 +116,7 @@ pub mod format;
 pub mod gateway;
 pub mod headers;
 mod journal;
+pub mod log;
 pub mod mediation;
 pub mod metrics;
 mod observer;

@@ -8,14 +8,15 @@ use std::sync::Arc;
 use apim_core::exchange::Completion;
 use apim_core::{Exchange, Fault, Filter, Flow, Link, Outcome};
 
-use crate::access_log::AccessLog;
+use crate::access_log;
 use crate::deploy::Site;
+use crate::log::Log;
 use crate::metrics::Metrics;
 
 /// Who watches. Where nobody does, no pipeline knows of this, and it costs nothing.
 #[derive(Clone, Default)]
 pub(crate) struct Observers {
-    pub(crate) access_log: Option<Arc<AccessLog>>,
+    pub(crate) access_log: Option<Arc<Log>>,
     pub(crate) metrics: Option<Metrics>,
     /// Has a link of its own behind ours.
     #[cfg(feature = "otel")]
@@ -50,7 +51,7 @@ impl Observers {
 
     fn log(&self, outcome: &Outcome<'_>) {
         if let Some(log) = &self.access_log {
-            log.record(outcome);
+            access_log::record(log, outcome);
         }
     }
 }

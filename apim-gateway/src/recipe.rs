@@ -7,14 +7,13 @@ use apim_core::message::{Format, Formats};
 use apim_core::model::Api;
 use apim_core::{BuildError, Clock, Entry, Link, Mediator, Parts, Registry, TokenVerifier, Transport};
 
-use crate::access_log::AccessLog;
-use crate::api_log::ApiLog;
 use crate::auth::{ByForm, JwtVerifier};
 use crate::chain::{Chain, Source, Transports};
 use crate::config;
 use crate::correlation::Correlation;
 use crate::deploy::{Current, Site};
 use crate::gateway::{CertificateHeader, Proxies, Settings};
+use crate::log::Log;
 use crate::observer::Observers;
 use crate::upstream::{Upstream, UpstreamConfig};
 use crate::why::Records;
@@ -24,7 +23,7 @@ use crate::why::Records;
 pub struct Reconfiguration {
     config: config::Gateway,
     upstream: Option<UpstreamConfig>,
-    access_log: Option<Option<Arc<AccessLog>>>,
+    access_log: Option<Option<Arc<Log>>>,
 }
 
 impl Reconfiguration {
@@ -43,7 +42,7 @@ impl Reconfiguration {
 
     /// And writes the access log to another place, or nowhere.
     #[must_use]
-    pub fn access_log(mut self, log: Option<Arc<AccessLog>>) -> Self {
+    pub fn access_log(mut self, log: Option<Arc<Log>>) -> Self {
         self.access_log = Some(log);
         self
     }
@@ -62,7 +61,7 @@ pub(crate) struct Recipe {
     pub(crate) verifiers: Registry<Arc<dyn TokenVerifier>>,
     pub(crate) transports: Registry<Arc<dyn Transport>>,
     pub(crate) rescue: Arc<dyn Rescue>,
-    pub(crate) api_log: Option<Arc<ApiLog>>,
+    pub(crate) api_log: Option<Arc<Log>>,
     pub(crate) workers: usize,
     pub(crate) current: Current,
 }

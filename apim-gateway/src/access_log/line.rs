@@ -6,7 +6,7 @@ use std::time::Duration;
 use apim_core::{Context, Outcome};
 use http::Uri;
 
-use super::redact::Redact;
+use crate::log::Redact;
 
 /// Bytes of a path with its query.
 const LONGEST_TARGET: usize = 2048;

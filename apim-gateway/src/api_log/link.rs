@@ -6,15 +6,15 @@ use apim_core::model::LogLevel;
 use apim_core::{Answer, Body, Clock, Context, Exchange, Fault, Filter, Flow as Next, Link};
 use http::HeaderMap;
 
-use super::ApiLog;
 use super::line::{Flow, Line};
 use super::payload;
 use crate::deploy::Site;
+use crate::log::Log;
 
 /// What both places know.
 #[derive(Clone)]
 struct Writer {
-    log: Arc<ApiLog>,
+    log: Arc<Log>,
     clock: Arc<dyn Clock>,
 }
 
@@ -29,7 +29,7 @@ struct Inner(Writer);
 struct Decided(LogLevel);
 
 /// The outermost link of the chains of all APIs, and the innermost.
-pub(crate) fn links(log: &Arc<ApiLog>, clock: &Arc<dyn Clock>) -> [Link; 2] {
+pub(crate) fn links(log: &Arc<Log>, clock: &Arc<dyn Clock>) -> [Link; 2] {
     let writer = Writer { log: log.clone(), clock: clock.clone() };
     let links = [Link::filter(Outer(writer.clone())), Link::filter(Inner(writer))];
     links.map(|link| link.named("api-log").shared())
@@ -83,9 +83,9 @@ impl Writer {
         }
         let target = (flow == Flow::RequestOut).then(|| exchange.uri());
         let mut line = self.line(flow, exchange.context(), level, exchange.headers())?;
-        line.target = target.map(|uri| self.log.redact.target(uri));
+        line.target = target.map(|uri| self.log.redact().target(uri));
         if level < LogLevel::Full {
-            self.log.write(exchange.context().worker, &line.written());
+            self.log.line(exchange.context().worker, |page| page.extend_from_slice(&line.written()));
             return Ok(());
         }
         let (line, worker) = (line.written(), exchange.context().worker);
@@ -107,7 +107,7 @@ impl Writer {
         line.backend = context.destination.as_deref().filter(|_| flow == Flow::ResponseIn);
         let (line, worker) = (line.written(), context.worker);
         if level < LogLevel::Full {
-            self.log.write(worker, &line);
+            self.log.line(worker, |page| page.extend_from_slice(&line));
             return Ok(());
         }
         answer.map_body(|body| self.watch(line, worker, body));
@@ -124,10 +124,12 @@ impl Writer {
         let site = Site::of(context)?;
         let readers = &site.readers;
         let hides = |name: &http::HeaderName| {
-            name == readers.authorization() || name == readers.api_key() || self.log.redact.hides_header(name)
+            name == readers.authorization()
+                || name == readers.api_key()
+                || self.log.redact().hides_header(name)
         };
         let mut line = Line::new(flow, self.clock.now(), &site.api, context);
-        line.api_to = self.log.redact.target(&context.uri);
+        line.api_to = self.log.redact().target(&context.uri);
         line.headers = (level >= LogLevel::Standard).then(|| super::line::headers(headers, hides));
         Ok(line)
     }

@@ -3,7 +3,7 @@
 //!
 //! Each API has a [level](apim_core::model::LogLevel), which its operator sets at the control plane while everything
 //! runs; it is in force when the change has arrived. `OFF` is what all begin with, and costs a call two looks at one
-//! flag. A gateway that was built without an [`ApiLog`] has none of this in its chains.
+//! flag. A gateway that was [built without a log](crate::builder::Builder::api_log) for it has none of this in its chains.
 //!
 //! | Flow | Is written |
 //! |---|---|
@@ -37,63 +37,5 @@ mod link;
 mod payload;
 mod switch;
 
-use std::io;
-use std::path::PathBuf;
-
-use apim_core::Worker;
-
-use crate::access_log::Redact;
-use crate::journal::Journal;
-
 pub(crate) use link::links;
 pub(crate) use switch::Switch;
-
-/// Takes the lines of all APIs that have a level.
-#[derive(Debug)]
-pub struct ApiLog {
-    journal: Journal,
-    redact: Redact,
-}
-
-impl ApiLog {
-    /// Appends to a file, which is made if it is not there, up to a limit in bytes; it is then renamed to
-    /// `….1`, over the one of that name. `workers` is how many the gateway has.
-    ///
-    /// # Errors
-    ///
-    /// If the file cannot be opened, or no thread can be started.
-    pub fn append(path: impl Into<PathBuf>, limit: u64, workers: usize) -> io::Result<Self> {
-        Ok(Self { journal: Journal::append(path.into(), limit, workers)?, redact: Redact::default() })
-    }
-
-    /// Writes to standard output.
-    ///
-    /// # Errors
-    ///
-    /// If no thread can be started.
-    pub fn stdout(workers: usize) -> io::Result<Self> {
-        Ok(Self { journal: Journal::stdout(workers)?, redact: Redact::default() })
-    }
-
-    /// Redacts the values of these keys of a query, and of headers of these names, in any case of letters, besides
-    /// the usual ones.
-    #[must_use]
-    pub fn redacting(mut self, keys: impl IntoIterator<Item = String>) -> Self {
-        self.redact.also(keys);
-        self
-    }
-
-    /// Opens the file anew, as after somebody has moved it away.
-    pub fn reopen(&self) {
-        self.journal.reopen();
-    }
-
-    /// How many lines were not written.
-    pub fn dropped(&self) -> u64 {
-        self.journal.dropped()
-    }
-
-    fn write(&self, worker: Worker, line: &[u8]) {
-        self.journal.line(worker, |page| page.extend_from_slice(line));
-    }
-}

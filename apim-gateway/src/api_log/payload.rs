@@ -10,14 +10,14 @@ use futures_util::FutureExt as _;
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt as _;
 
-use super::ApiLog;
 use super::line::with_payload;
+use crate::log::Log;
 
 /// Bytes of a payload that are written.
 const MOST: usize = 8 << 10;
 
 /// Writes a line once the payload has passed, or as much of it as is written. One that is in memory stays there.
-pub(super) fn watch(log: Arc<ApiLog>, line: Vec<u8>, worker: Worker, body: Body) -> Body {
+pub(super) fn watch(log: Arc<Log>, line: Vec<u8>, worker: Worker, body: Body) -> Body {
     let mut watched = Watched { body: Body::empty(), line, seen: Vec::new(), bytes: 0, log, worker };
     // A copy of what is in memory is a count, and is there at once.
     let whole = body.replay(usize::MAX).and_then(|copy| copy.collect().now_or_never());
@@ -36,7 +36,7 @@ struct Watched {
     line: Vec<u8>,
     seen: Vec<u8>,
     bytes: u64,
-    log: Arc<ApiLog>,
+    log: Arc<Log>,
     worker: Worker,
 }
 
@@ -56,7 +56,8 @@ impl Watched {
     fn write(&mut self, cut: bool) {
         let line = std::mem::take(&mut self.line);
         if !line.is_empty() {
-            self.log.write(self.worker, &with_payload(line, &self.seen, self.bytes, cut));
+            let line = with_payload(line, &self.seen, self.bytes, cut);
+            self.log.line(self.worker, |page| page.extend_from_slice(&line));
             self.seen = Vec::new();
         }
     }

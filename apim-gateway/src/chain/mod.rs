@@ -20,9 +20,10 @@ pub(crate) use foreign::Transports;
 pub(crate) use origin::{Erased, Origin, Source};
 
 use crate::analytics::Analytics;
-use crate::api_log::{self, ApiLog};
+use crate::api_log;
 use crate::cors::Cors;
 use crate::deploy::{Deployed, Site};
+use crate::log::Log;
 use crate::mediation;
 use crate::observer::Observers;
 
@@ -75,7 +76,7 @@ pub(crate) struct Chain {
     pub(crate) transports: Transports,
     pub(crate) rescue: Arc<dyn Rescue>,
     pub(crate) observers: Observers,
-    pub(crate) api_log: Option<Arc<ApiLog>>,
+    pub(crate) api_log: Option<Arc<Log>>,
     pub(crate) common: OnceLock<Common>,
 }
 

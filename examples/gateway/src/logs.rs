@@ -1,12 +1,10 @@
 //! Files with a line for each request, and for each message of APIs that are looked at.
 
-use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use apim_gateway::access_log::AccessLog;
-use apim_gateway::api_log::ApiLog;
 use apim_gateway::builder::Builder;
+use apim_gateway::log::Log;
 use apim_gateway::metrics::{Kind, Metrics};
 use launch::{Failure, OrFail as _};
 use schemars::JsonSchema;
@@ -36,24 +34,20 @@ impl LogTo {
         Self { to: "api.jsonl".to_owned(), limit_bytes: None, redact: Vec::new() }
     }
 
-    fn open<L>(
-        &self,
-        data: &Path,
-        append: impl FnOnce(std::path::PathBuf, u64) -> io::Result<L>,
-        stdout: impl FnOnce() -> io::Result<L>,
-    ) -> Result<L, Failure> {
+    fn open(self, data: &Path, workers: usize) -> Result<Arc<Log>, Failure> {
         let opened = match self.to.as_str() {
-            "stdout" => stdout(),
-            file => append(data.join(file), self.limit_bytes.unwrap_or(USUAL_LIMIT)),
+            "stdout" => Log::stdout(workers),
+            file => Log::append(data.join(file), self.limit_bytes.unwrap_or(USUAL_LIMIT), workers),
         };
-        opened.or_fail(format!("cannot write a log to {}", self.to))
+        let log = opened.or_fail(format!("cannot write a log to {}", self.to))?;
+        Ok(Arc::new(log.redacting(self.redact)))
     }
 }
 
 /// The logs of a gateway.
 pub(crate) struct Logs {
-    access: Mutex<Option<Arc<AccessLog>>>,
-    api: Arc<ApiLog>,
+    access: Mutex<Option<Arc<Log>>>,
+    api: Arc<Log>,
     workers: usize,
 }
 
@@ -64,31 +58,22 @@ impl Logs {
         data: &Path,
         workers: usize,
     ) -> Result<Arc<Self>, Failure> {
-        let append = |file, limit| ApiLog::append(file, limit, workers);
-        let log = api.open(data, append, || ApiLog::stdout(workers))?;
-        let opened = Self { access: Mutex::default(), api: Arc::new(log.redacting(api.redact)), workers };
+        let opened = Self { access: Mutex::default(), api: api.open(data, workers)?, workers };
         opened.take_access(opened.open_access(access, data)?);
         Ok(Arc::new(opened))
     }
 
     /// Opens an access log, if one is wanted.
-    pub(crate) fn open_access(
-        &self,
-        to: Option<LogTo>,
-        data: &Path,
-    ) -> Result<Option<Arc<AccessLog>>, Failure> {
-        let Some(to) = to else { return Ok(None) };
-        let append = |file, limit| AccessLog::append(file, limit, self.workers);
-        let log = to.open(data, append, || AccessLog::stdout(self.workers))?;
-        Ok(Some(Arc::new(log.redacting(to.redact))))
+    pub(crate) fn open_access(&self, to: Option<LogTo>, data: &Path) -> Result<Option<Arc<Log>>, Failure> {
+        to.map(|to| to.open(data, self.workers)).transpose()
     }
 
     /// The access log that is in use from now on.
-    pub(crate) fn take_access(&self, log: Option<Arc<AccessLog>>) {
+    pub(crate) fn take_access(&self, log: Option<Arc<Log>>) {
         *self.access.lock().unwrap_or_else(PoisonError::into_inner) = log;
     }
 
-    fn access(&self) -> Option<Arc<AccessLog>> {
+    fn access(&self) -> Option<Arc<Log>> {
         self.access.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use apim_core::event::{Change, Event, Revision};
 use apim_core::{Snapshot, Timestamp};
-use apim_gateway::api_log::ApiLog;
+use apim_gateway::log::Log;
 use serde_json::{Value, json};
 
 use super::sockets::Running;
@@ -29,7 +29,7 @@ impl Watched {
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("api.jsonl");
-        let log = ApiLog::append(&path, u64::MAX, 2).unwrap().redacting(["x-tracking".to_owned()]);
+        let log = Log::append(&path, u64::MAX, 2).unwrap().redacting(["x-tracking".to_owned()]);
         let backend = backend(|_, mut wire| async move {
             while let Some(got) = wire.next().await {
                 wire.send(format!(

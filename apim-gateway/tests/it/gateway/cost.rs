@@ -4,8 +4,8 @@ use allocation_counter::measure;
 use apim_core::event::{Change, Event, Revision};
 use apim_core::{Body, Peer, Snapshot, Timestamp, Worker};
 use apim_gateway::analytics::Lines;
-use apim_gateway::api_log::ApiLog;
 use apim_gateway::builder::Builder;
+use apim_gateway::log::Log;
 use futures_util::FutureExt as _;
 use http::Request;
 use serde_json::json;
@@ -22,7 +22,7 @@ async fn a_call_with_a_remembered_token_costs_three_allocations() {
     let folder = tempfile::tempdir().unwrap();
     let lines = Arc::new(Lines::append(folder.path().join("calls"), 1 << 20, 2).unwrap());
     // Of an API without a level nothing is written, and nothing prepared.
-    let log = Arc::new(ApiLog::append(folder.path().join("api"), 1 << 20, 2).unwrap());
+    let log = Arc::new(Log::append(folder.path().join("api"), 1 << 20, 2).unwrap());
     let adjust = |builder: Builder| builder.backend(Silent).analytics(lines).api_log(log);
     assert_eq!(allocations(&Bench::with(adjust).await).await, 3);
 }

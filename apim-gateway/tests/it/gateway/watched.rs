@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use apim_core::event::{Change, Revision};
 use apim_core::{Shutdown, Snapshot};
-use apim_gateway::access_log::AccessLog;
 use apim_gateway::config::File;
+use apim_gateway::log::Log;
 use apim_gateway::metrics::{Kind, Metrics};
 use apim_gateway::server::health::Health;
 use serde_json::{Value, json};
@@ -92,7 +92,7 @@ pub(super) async fn lines(path: &Path, count: usize) -> Vec<Value> {
 async fn each_request_leaves_one_line_without_secrets_and_a_file_that_was_moved_is_opened_anew() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("access.jsonl");
-    let log = AccessLog::append(&path, u64::MAX, 2).unwrap().redacting(["session".to_owned()]);
+    let log = Log::append(&path, u64::MAX, 2).unwrap().redacting(["session".to_owned()]);
     let log = Arc::new(log);
     let given = log.clone();
     let backend = format!("http://{}", echoing_heads().await);

@@ -1,4 +1,4 @@
-//! Takes secrets out of a query.
+//! Takes secrets out of queries and headers.
 
 use std::io::{self, Write};
 
@@ -58,7 +58,7 @@ impl Redact {
     }
 
     /// Writes a query with the values of such keys replaced.
-    pub(super) fn query(&self, query: &str, out: &mut impl Write) -> io::Result<()> {
+    pub(crate) fn query(&self, query: &str, out: &mut impl Write) -> io::Result<()> {
         let mut rest = query;
         loop {
             // Some backends read a semicolon as they read an ampersand (HTML 4.01, B.2.2).
