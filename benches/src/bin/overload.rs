@@ -24,12 +24,15 @@ use std::time::{Duration, Instant};
 
 use benches::end_to_end::{Backend, Running, Scenario, request, snapshot, worker_time};
 use benches::issuer::Issuer;
-use benches::load::{Connection, Door, Latencies, Vitals};
+use benches::load::{Connection, Door, Latencies, Vitals, vitals};
 use clap::Parser;
 use tokio::task::JoinSet;
 
 /// A request that finds no connection free for so long is given up, as its client would.
 const GIVEN_UP: Duration = Duration::from_secs(1);
+
+/// Files this process needs beside both ends of its connections, to the gateway and from there to the backend.
+const SPARE_FILES: u64 = 100;
 
 /// What must be left of the peak.
 const GOODPUT: f64 = 0.8;
@@ -111,6 +114,11 @@ impl Seen {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    let needed = 4 * arguments.connections.max(arguments.closed) as u64 + SPARE_FILES;
+    if vitals::open_files_allowed().is_some_and(|allowed| allowed < needed) {
+        println!("this process may open too few files: `ulimit -n {needed}` first");
+        return ExitCode::FAILURE;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (closed, open, unprotected) = runtime.block_on(all(&arguments));
     println!(
