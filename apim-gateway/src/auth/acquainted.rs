@@ -53,6 +53,7 @@ pub(super) fn with(
         // The highest bits of a product are those that hang on all of its factors.
         let place = &mut places[(hash >> 52) as usize % PLACES];
         if let Some(found) = place.get(view, claims, api) {
+            found.fetch();
             return Ok(found.clone());
         }
         let found = find()?;

@@ -10,6 +10,7 @@ use apim_core::{BuildError, Exchange, Fault, Filter, Flow, Link, Parts, Principa
 use super::acquainted;
 use super::mutual::ByCertificate;
 use crate::deploy::{Site, View};
+use crate::fetch::Fetch;
 
 /// Subscription validation (spec: gateway-security, section 3), entirely in memory.
 ///
@@ -97,6 +98,19 @@ pub(super) struct Found {
     application: Option<Arc<Application>>,
     subscription: Option<Arc<Leave>>,
     key_type: Option<KeyType>,
+}
+
+impl Found {
+    /// Asks for what the links behind this one are about to look at.
+    pub(super) fn fetch(&self) {
+        let mut fetch = Fetch::default();
+        if let Some(application) = &self.application {
+            fetch.text(&application.id).text(&application.policy).text(&application.owner);
+        }
+        if let Some(subscription) = &self.subscription {
+            fetch.text(&subscription.plan);
+        }
+    }
 }
 
 impl Filter for Subscription {
