@@ -106,11 +106,12 @@ impl Site {
     fn contender(&self, kind: Kind, index: usize, material: &Material) -> Option<Contender> {
         let port = 20_000 + u16::try_from(index).unwrap() * 50;
         let command = match kind {
-            Kind::Nginx => {
-                let config = self.render("nginx.conf", port, include_str!("../../../peers/nginx.conf"), &[]);
-                let mut command = pinned(self.proxy_core, "nginx");
-                command.args(["-e", "stderr", "-c"]).arg(config);
-                command
+            Kind::Nginx => self.nginx("location / { proxy_pass http://b; }", port),
+            Kind::NginxOfApis { apis, .. } => {
+                // As with us, each of them leads below a base path.
+                let location =
+                    |api| format!("location /api-{api}/1.0.0/ {{ proxy_pass http://b/v2/; }}\n    ");
+                self.nginx(&(0..apis).map(location).collect::<String>(), port)
             }
             Kind::Haproxy { auth } => self.haproxy(auth, port),
             Kind::Envoy { auth, cache } => self.envoy(auth, cache, port)?,
@@ -118,6 +119,14 @@ impl Site {
         };
         let process = self.run(command, &format!("{index}-{}", kind.name()), port);
         Some(Contender { kind, port, process, idle_memory: 0.0 })
+    }
+
+    fn nginx(&self, locations: &str, port: u16) -> Command {
+        let template = include_str!("../../../peers/nginx.conf");
+        let config = self.render("nginx.conf", port, template, &[("LOCATIONS", locations)]);
+        let mut command = pinned(self.proxy_core, "nginx");
+        command.args(["-e", "stderr", "-c"]).arg(config);
+        command
     }
 
     fn haproxy(&self, auth: bool, port: u16) -> Command {

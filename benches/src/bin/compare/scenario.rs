@@ -36,6 +36,11 @@ pub(crate) enum Load {
 pub(crate) enum Kind {
     /// It checks nothing, in any scenario.
     Nginx,
+    /// It checks nothing either, and has a location for each API.
+    NginxOfApis {
+        name: &'static str,
+        apis: usize,
+    },
     Haproxy {
         auth: bool,
     },
@@ -60,14 +65,14 @@ impl Kind {
             Self::Envoy { auth: false, .. } => "Envoy",
             Self::Envoy { cache: false, .. } => "Envoy, token and limit",
             Self::Envoy { .. } => "Envoy, token and limit, cache",
-            Self::Ours { name, .. } => name,
+            Self::NginxOfApis { name, .. } | Self::Ours { name, .. } => name,
         }
     }
 
     /// Whether it must refuse calls without a good token.
     pub(crate) const fn checks_tokens(self) -> bool {
         match self {
-            Self::Nginx => false,
+            Self::Nginx | Self::NginxOfApis { .. } => false,
             Self::Haproxy { auth } | Self::Envoy { auth, .. } => auth,
             Self::Ours { world, .. } => world.secured,
         }
@@ -76,6 +81,7 @@ impl Kind {
     pub(crate) const fn apis(self) -> usize {
         match self {
             Self::Ours { world, .. } => world.apis,
+            Self::NginxOfApis { apis, .. } => apis,
             _ => 1,
         }
     }
@@ -134,6 +140,8 @@ const PLAIN: &[Kind] = &[Kind::Nginx, Kind::Haproxy { auth: false }, ENVOY, ours
 
 const FEW: Kind = Kind::Ours { name: "10 APIs", world: open(10), redeploy_ms: None };
 const MANY: Kind = Kind::Ours { name: "10,000 APIs", world: open(10_000), redeploy_ms: None };
+const NGINX_OF_FEW: Kind = Kind::NginxOfApis { name: "nginx, 10 locations", apis: 10 };
+const NGINX_OF_MANY: Kind = Kind::NginxOfApis { name: "nginx, 10,000 locations", apis: 10_000 };
 const QUIET: Kind = Kind::Ours { name: "quiet", world: open(10_000), redeploy_ms: None };
 const BUSY: Kind = Kind::Ours { name: "20 deployments a second", world: open(10_000), redeploy_ms: Some(50) };
 
@@ -212,7 +220,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         what: "10,000 APIs, all of them called, against 10",
         load: Load::EveryApi,
         connections: 64,
-        contenders: &[FEW, MANY],
+        contenders: &[NGINX_OF_FEW, NGINX_OF_MANY, FEW, MANY],
         goals: &[Goal { figure: Figure::Cost(MANY.name(), FEW.name()), must: 1.05, aim: 1.00 }],
     },
     Scenario {
