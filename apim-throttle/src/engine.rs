@@ -81,7 +81,7 @@ impl LocalEngine {
     }
 
     fn decide(&self, keys: &[Key<'_>], cost: u64) -> Decision {
-        // As for a clock that goes back, a counter stays in the window in which it is.
+        // Where this is earlier than what opened a counter, it stays in its window, as when a clock goes back.
         let now = self.clock.coarse();
         self.table.counters(keys, now, &*self.clock, |counters| Limits { keys, counters, cost }.decide())
     }

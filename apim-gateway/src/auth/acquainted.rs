@@ -51,7 +51,7 @@ pub(super) fn with(
         let api = Arc::as_ptr(&site.api).addr();
         let hash = hash(view, Arc::as_ptr(claims).addr(), api);
         // The highest bits of a product are those that hang on all of its factors.
-        let place = &mut places[(hash >> 52) as usize % PLACES];
+        let place = &mut places[(hash >> (u64::BITS - PLACES.ilog2())) as usize];
         if let Some(found) = place.get(view, claims, api) {
             found.fetch();
             return Ok(found.clone());

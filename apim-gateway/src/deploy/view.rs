@@ -43,7 +43,7 @@ pub struct View {
     pub(crate) settings: Arc<Settings>,
 }
 
-/// Which of a process's views one is. Two of the same number have the same to say; those of number 0 nothing.
+/// Which of a process's views one is. Two of the same number say the same of who may call what; those of number 0 nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct ViewNumber(pub(crate) u64);
 

@@ -135,7 +135,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
 
     /// Puts back what turned out to come behind the head that it was taken for.
     pub(crate) fn put_back(&mut self, bytes: &[u8]) {
-        self.input = [bytes, &self.input].concat().as_slice().into();
+        let rest = std::mem::take(&mut self.input);
+        self.input.extend_from_slice(bytes);
+        self.input.extend_from_slice(&rest);
     }
 
     /// Waits for the next of a body.

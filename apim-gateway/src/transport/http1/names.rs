@@ -12,7 +12,7 @@ use http::header::InvalidHeaderName;
 /// The longest name that is remembered.
 const LONGEST: usize = 32;
 
-/// How many are, two for each way that a spelling may look like. Of two the one that was there longer makes room.
+/// How many are. Spellings that look alike share two places; of the names there, the one that came first makes room.
 const PLACES: usize = 128;
 
 /// The names that a thread has read.
